@@ -1,0 +1,115 @@
+// The C beneath Kernels: oneDNN's matrix product (oneDNN 2.x and 3.x behind one face), libgomp's thread team,
+// and vector kernels that choose their instruction set at run time.
+//
+// Sizes are in elements unless the name says bytes. Nothing here keeps a pointer that it is given.
+
+#ifndef SAED_CDNNL_H
+#define SAED_CDNNL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// ---- oneDNN ---------------------------------------------------------------------------------------------
+
+/// How the weights of `y = x W + b` lie in memory before packing.
+typedef enum { SAED_IN_OUT = 0, SAED_OUT_IN = 1 } saed_weight_layout;
+
+typedef enum { SAED_NONE = 0, SAED_QUICK_GELU = 1, SAED_GELU = 2, SAED_RELU = 3 } saed_activation;
+
+/// The layout that oneDNN prefers for weights `[k, n]`.
+typedef struct saed_packing saed_packing;
+
+/// One product for one row count: read-only once made, so that threads may share it.
+typedef struct saed_product saed_product;
+
+/// NULL when oneDNN refuses; `status` then says why (a dnnl_status_t).
+saed_packing *saed_packing_create(int64_t k, int64_t n, int64_t typical_rows, int *status);
+void saed_packing_free(saed_packing *packing);
+size_t saed_packing_bytes(const saed_packing *packing);
+
+/// Reorders `weights` (in `layout`) into `packed`, `saed_packing_bytes` long and 64-byte aligned. 0 on success.
+int saed_packing_pack(const saed_packing *packing, saed_weight_layout layout, const float *weights, float *packed);
+
+/// `y = activation(x W + b)`, plus the old y where `accumulate`. Strides are floats from row to row.
+saed_product *saed_product_create(const saed_packing *packing, int64_t rows, int64_t x_stride, int64_t y_stride,
+                                  saed_activation activation, int accumulate, int has_bias, int *status);
+void saed_product_free(saed_product *product);
+size_t saed_product_scratch_bytes(const saed_product *product);
+/// oneDNN's name of the implementation, for tests and the benchmark.
+const char *saed_product_name(const saed_product *product);
+
+/// 0 on success. `scratch` has `saed_product_scratch_bytes` and is 64-byte aligned.
+int saed_product_run(const saed_product *product, const float *x, const float *packed, const float *bias, float *y,
+                     void *scratch);
+
+// ---- The team -------------------------------------------------------------------------------------------
+
+/// Threads of the team that serves the calling thread.
+void saed_team_set(int threads);
+int saed_team_default(void);
+
+/// `body(i, context)` for every i in `0..<count`, each once, on the team; returns when all are done.
+void saed_team_for(int64_t count, void *context, void (*body)(int64_t i, void *context));
+
+// ---- Vector kernels -------------------------------------------------------------------------------------
+
+typedef enum { SAED_PORTABLE = 0, SAED_AVX2 = 1, SAED_AVX512 = 2 } saed_isa;
+
+/// Latents found active: entry e says that row `row[e]` has `value[e]` at `column[e]`.
+typedef struct {
+    uint32_t row, column;
+    float value;
+} saed_hit;
+
+typedef struct {
+    saed_hit *items;
+    size_t count, capacity;
+} saed_hits;
+
+/// Kernels of one instruction set. `lanes` floats a vector; products run on `tile_rows` rows at a time
+/// against panels of `panel_columns` columns.
+typedef struct {
+    saed_isa isa;
+    int lanes, tile_rows, panel_columns;
+
+    /// Rows of `width`: `(x - mean) / sqrt(variance + epsilon) * weight + bias`. x may be y.
+    void (*layer_norm)(const float *x, float *y, int64_t rows, int64_t width, const float *weight, const float *bias,
+                       float epsilon);
+    /// In place, rows `stride` apart. A row of nothing but -inf becomes zeros.
+    void (*softmax)(float *x, int64_t rows, int64_t columns, int64_t stride);
+    /// x * sigmoid(1.702 x), and exp: what the polynomial gives, for tests.
+    void (*exponential)(const float *x, float *y, int64_t count);
+
+    /// Floats of scratch that one head of attention needs.
+    int64_t (*attention_scratch)(int64_t tokens, int64_t head_dim);
+    /// One head: q, k, v are rows `stride` apart, `out` rows `out_stride` apart. Queries `first..<last`.
+    void (*attention)(const float *q, const float *k, const float *v, int64_t stride, int64_t tokens,
+                      int64_t head_dim, int causal, int64_t first, int64_t last, float *out, int64_t out_stride,
+                      float *scratch);
+
+    /// Rows `x - shift` (shift may be NULL), `tile_rows` at a time, as `[tile][width][tile_rows]`; the last tile
+    /// is filled with zeros.
+    void (*pack_rows)(const float *x, const float *shift, int64_t rows, int64_t width, float *packed);
+    /// All entries above zero of `rows x panel + bias`, appended to `hits`, in order of rows within each tile.
+    /// `panel` is `[width][panel_columns]`. `next` (may be NULL) is fetched into cache meanwhile.
+    /// Returns 0, or -1 when memory ran out.
+    int (*scan_panel)(const float *packed_rows, int64_t rows, int64_t width, const float *panel, const float *bias,
+                      uint32_t first_column, const float *next, saed_hits *hits);
+
+    void (*widen_half)(const uint16_t *from, float *to, int64_t count);
+    /// Rounds to nearest even; too large becomes infinity.
+    void (*narrow_half)(const float *from, uint16_t *to, int64_t count);
+} saed_kernels;
+
+/// The kernels of an instruction set, or NULL where this processor lacks it.
+const saed_kernels *saed_kernels_of(saed_isa isa);
+/// The widest that this processor runs.
+const saed_kernels *saed_kernels_best(void);
+
+void saed_hits_free(saed_hits *hits);
+
+/// A register-only loop of fused multiply-adds on the calling thread; returns the operations done (2 a
+/// multiply-add). The benchmark's ceiling.
+double saed_fma_loop(const saed_kernels *kernels, int64_t iterations);
+
+#endif

@@ -1,0 +1,374 @@
+// One instruction set's kernels; vector.c includes this file once for each with
+//   SUFFIX, ISA, LANES (floats a vector), TILE_ROWS (rows of the register tile),
+//   POSITIVE_MASK (optional: bit l set where lane l > 0), HAS_HALF (optional: the compiler turns conversions of
+//   _Float16 vectors into instructions).
+// The register tile is TILE_ROWS x 3 vectors: 8 x 3 fills AVX-512's and NEON's 32 registers, 4 x 3 AVX2's 16.
+
+#define NAME(x) CONCAT(CONCAT(x, _), SUFFIX)
+#define V NAME(vector)
+#define I NAME(integers)
+#define VECTORS 3
+
+typedef float V __attribute__((ext_vector_type(LANES)));
+typedef int32_t I __attribute__((ext_vector_type(LANES)));
+
+static inline __attribute__((always_inline)) V NAME(load)(const float *p) {
+    V v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline __attribute__((always_inline)) void NAME(store)(float *p, V v) { memcpy(p, &v, sizeof v); }
+
+static inline __attribute__((always_inline)) V NAME(select)(I mask, V yes, V no) {
+    return (V)((mask & (I)yes) | (~mask & (I)no));
+}
+
+/// The first `count` floats, the rest `fill`.
+static inline V NAME(load_part)(const float *p, int64_t count, float fill) {
+    V v = (V)fill;
+    memcpy(&v, p, (size_t)count * sizeof(float));
+    return v;
+}
+
+static inline float NAME(sum)(V v) {
+    float s = 0;
+    for (int l = 0; l < LANES; l++) s += v[l];
+    return s;
+}
+
+/// e^x for x <= 0 (any x below 88 in truth), within 2 units in the last place; below -87.3 the answer is 0, and
+/// NaN stays NaN. x = n ln 2 + r, |r| <= ln 2 / 2; e^r by the polynomial of Cephes' expf.
+static inline __attribute__((always_inline)) V NAME(exp)(V x) {
+    const float limit = -87.33654f;  // ln(FLT_MIN): smaller results would be subnormal
+    I vanish = x < limit;
+    V clamped = NAME(select)(vanish, (V)limit, x);
+    V shifted = clamped * 1.44269504088896341f + 0x1.8p23f;  // the integer part, in the low bits of the fraction
+    I n = (I)shifted - (I)((V)0x1.8p23f);
+    V whole = shifted - 0x1.8p23f;
+    V r = clamped - whole * 0.693359375f;
+    r = r + whole * 2.12194440e-4f;
+    V p = (V)1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + r;
+    p = p + 1.0f;
+    V y = (V)((I)p + (n << 23));
+    return NAME(select)(vanish, (V)0.0f, y);
+}
+
+static void NAME(exponential)(const float *x, float *y, int64_t count) {
+    for (int64_t i = 0; i < count; i += LANES) {
+        int64_t part = count - i < LANES ? count - i : LANES;
+        V v = NAME(exp)(NAME(load_part)(x + i, part, 0));
+        memcpy(y + i, &v, (size_t)part * sizeof(float));
+    }
+}
+
+static void NAME(layer_norm)(const float *x, float *y, int64_t rows, int64_t width, const float *weight,
+                             const float *bias, float epsilon) {
+    const int64_t whole = width - width % LANES;
+    for (int64_t r = 0; r < rows; r++, x += width, y += width) {
+        V s0 = (V)0.0f, s1 = (V)0.0f;
+        int64_t i = 0;
+        for (; i + 2 * LANES <= width; i += 2 * LANES) {
+            s0 += NAME(load)(x + i);
+            s1 += NAME(load)(x + i + LANES);
+        }
+        for (; i < whole; i += LANES) s0 += NAME(load)(x + i);
+        float sum = NAME(sum)(s0 + s1);
+        for (; i < width; i++) sum += x[i];
+        const float mean = sum / (float)width;
+        // The second pass over a row in cache is cheap, and E[x^2] - mean^2 would cancel.
+        s0 = s1 = (V)0.0f;
+        for (i = 0; i + 2 * LANES <= width; i += 2 * LANES) {
+            V a = NAME(load)(x + i) - mean, b = NAME(load)(x + i + LANES) - mean;
+            s0 += a * a;
+            s1 += b * b;
+        }
+        for (; i < whole; i += LANES) {
+            V a = NAME(load)(x + i) - mean;
+            s0 += a * a;
+        }
+        float squares = NAME(sum)(s0 + s1);
+        for (; i < width; i++) squares += (x[i] - mean) * (x[i] - mean);
+        const float scale = 1.0f / sqrtf(squares / (float)width + epsilon);
+        for (i = 0; i < whole; i += LANES) {
+            V normal = (NAME(load)(x + i) - mean) * scale;
+            NAME(store)(y + i, normal * NAME(load)(weight + i) + NAME(load)(bias + i));
+        }
+        for (; i < width; i++) y[i] = (x[i] - mean) * scale * weight[i] + bias[i];
+    }
+}
+
+/// One row in place, of which `padded >= columns` (a multiple of LANES) may be read and written; what lies past
+/// `columns` becomes zeros.
+static inline void NAME(softmax_padded)(float *x, int64_t columns, int64_t padded) {
+    for (int64_t i = columns; i < padded; i++) x[i] = -INFINITY;
+    V m = (V)-INFINITY;
+    for (int64_t i = 0; i < padded; i += LANES) {
+        V v = NAME(load)(x + i);
+        m = NAME(select)(v > m, v, m);
+    }
+    float top = m[0];
+    for (int l = 1; l < LANES; l++) top = m[l] > top ? m[l] : top;
+    if (top == -INFINITY) {  // every score -inf, or NaN among them: NaN must show, -inf minus -inf must not make one
+        for (int64_t i = 0; i < padded; i++) x[i] = x[i] == x[i] ? 0 : x[i];
+        return;
+    }
+    V s = (V)0.0f;
+    for (int64_t i = 0; i < padded; i += LANES) {
+        V e = NAME(exp)(NAME(load)(x + i) - top);
+        NAME(store)(x + i, e);
+        s += e;
+    }
+    const float scale = 1.0f / NAME(sum)(s);
+    for (int64_t i = 0; i < padded; i += LANES) NAME(store)(x + i, NAME(load)(x + i) * scale);
+}
+
+static void NAME(softmax)(float *x, int64_t rows, int64_t columns, int64_t stride) {
+    const int64_t whole = columns - columns % LANES, rest = columns - whole;
+    for (int64_t r = 0; r < rows; r++, x += stride) {
+        V m = NAME(load_part)(x + whole, rest, -INFINITY);
+        for (int64_t i = 0; i < whole; i += LANES) {
+            V v = NAME(load)(x + i);
+            m = NAME(select)(v > m, v, m);
+        }
+        float top = m[0];
+        for (int l = 1; l < LANES; l++) top = m[l] > top ? m[l] : top;
+        if (top == -INFINITY) {
+            for (int64_t i = 0; i < columns; i++) x[i] = x[i] == x[i] ? 0 : x[i];
+            continue;
+        }
+        V tail = NAME(exp)(NAME(load_part)(x + whole, rest, -INFINITY) - top), s = tail;
+        for (int64_t i = 0; i < whole; i += LANES) {
+            V e = NAME(exp)(NAME(load)(x + i) - top);
+            NAME(store)(x + i, e);
+            s += e;
+        }
+        const float scale = 1.0f / NAME(sum)(s);
+        for (int64_t i = 0; i < whole; i += LANES) NAME(store)(x + i, NAME(load)(x + i) * scale);
+        tail *= scale;
+        memcpy(x + whole, &tail, (size_t)rest * sizeof(float));
+    }
+}
+
+// ---- The register tile ----------------------------------------------------------------------------------
+
+/// `c[r][j] = sum_k a[r * row_step + k * k_step] * b[k * b_stride + j * LANES ...]`, `vectors` wide.
+#define TILE(vectors)                                                                                            \
+    static inline __attribute__((always_inline)) void NAME(CONCAT(tile, vectors))(                               \
+        const float *a, int64_t row_step, int64_t k_step, const float *b, int64_t b_stride, int64_t depth,       \
+        V c[TILE_ROWS][vectors]) {                                                                               \
+        _Pragma("clang loop unroll(full)") for (int r = 0; r < TILE_ROWS; r++)                                   \
+            _Pragma("clang loop unroll(full)") for (int j = 0; j < vectors; j++) c[r][j] = (V)0.0f;              \
+        for (int64_t k = 0; k < depth; k++, a += k_step, b += b_stride) {                                        \
+            V row[vectors];                                                                                      \
+            _Pragma("clang loop unroll(full)") for (int j = 0; j < vectors; j++)                                 \
+                row[j] = NAME(load)(b + j * LANES);                                                              \
+            _Pragma("clang loop unroll(full)") for (int r = 0; r < TILE_ROWS; r++) {                             \
+                V x = (V)a[r * row_step];                                                                        \
+                _Pragma("clang loop unroll(full)") for (int j = 0; j < vectors; j++) c[r][j] += x * row[j];      \
+            }                                                                                                    \
+        }                                                                                                        \
+    }
+TILE(1)
+TILE(2)
+TILE(3)
+#undef TILE
+
+/// The tile product of any width, in pieces of at most three vectors, into `c` with rows `c_stride` apart.
+static inline void NAME(strip)(const float *a, int64_t row_step, int64_t k_step, const float *b, int64_t b_stride,
+                               int64_t depth, int64_t vectors, float *c, int64_t c_stride, int rows) {
+#define PIECE(count)                                                                                             \
+    {                                                                                                            \
+        V t[TILE_ROWS][count];                                                                                   \
+        NAME(CONCAT(tile, count))(a, row_step, k_step, b, b_stride, depth, t);                                   \
+        for (int r = 0; r < rows; r++)                                                                           \
+            for (int j = 0; j < count; j++) NAME(store)(c + r * c_stride + j * LANES, t[r][j]);                  \
+        b += count * LANES;                                                                                      \
+        c += count * LANES;                                                                                      \
+        vectors -= count;                                                                                        \
+    }
+    while (vectors >= 5 || vectors == 3) PIECE(3)
+    while (vectors >= 2) PIECE(2)  // 4 is 2 + 2: a piece of one vector waits for its own sums
+    if (vectors == 1) PIECE(1)
+#undef PIECE
+}
+
+// ---- Attention ------------------------------------------------------------------------------------------
+
+#define ROUND_UP(x) (((x) + LANES - 1) / LANES * LANES)
+
+static int64_t NAME(attention_scratch)(int64_t tokens, int64_t head_dim) {
+    const int64_t padded = ROUND_UP(tokens), depth = ROUND_UP(head_dim);
+    // keys transposed, values, one tile of queries, its scores, its answers
+    return head_dim * padded + tokens * depth + head_dim * TILE_ROWS + TILE_ROWS * padded + TILE_ROWS * depth;
+}
+
+/// Scores of one tile of queries stay in the first-level cache, keys and values of one head in the second.
+static void NAME(attention)(const float *q, const float *k, const float *v, int64_t stride, int64_t tokens,
+                            int64_t head_dim, int causal, int64_t first, int64_t last, float *out, int64_t out_stride,
+                            float *scratch) {
+    const int64_t padded = ROUND_UP(tokens), depth = ROUND_UP(head_dim);
+    const float scale = 1.0f / sqrtf((float)head_dim);
+    float *keys = scratch, *values = keys + head_dim * padded, *queries = values + tokens * depth;
+    float *scores = queries + head_dim * TILE_ROWS, *answers = scores + TILE_ROWS * padded;
+
+    for (int64_t t = 0; t < tokens; t++)
+        for (int64_t i = 0; i < head_dim; i++) keys[i * padded + t] = k[t * stride + i];
+    for (int64_t i = 0; i < head_dim; i++)
+        for (int64_t t = tokens; t < padded; t++) keys[i * padded + t] = 0;
+    for (int64_t t = 0; t < tokens; t++) {
+        memcpy(values + t * depth, v + t * stride, (size_t)head_dim * sizeof(float));
+        for (int64_t i = head_dim; i < depth; i++) values[t * depth + i] = 0;
+    }
+
+    for (int64_t start = first; start < last; start += TILE_ROWS) {
+        const int rows = last - start < TILE_ROWS ? (int)(last - start) : TILE_ROWS;
+        for (int r = 0; r < TILE_ROWS; r++)
+            for (int64_t i = 0; i < head_dim; i++)
+                queries[i * TILE_ROWS + r] = r < rows ? q[(start + r) * stride + i] * scale : 0;
+        // A causal query sees the keys up to its own; the tile computes those of its last row.
+        const int64_t seen = causal ? start + rows : tokens, width = ROUND_UP(seen);
+        NAME(strip)(queries, 1, TILE_ROWS, keys, padded, head_dim, width / LANES, scores, padded, TILE_ROWS);
+        for (int r = 0; r < rows; r++)
+            NAME(softmax_padded)(scores + r * padded, causal ? start + r + 1 : tokens, width);
+        NAME(strip)(scores, padded, 1, values, depth, seen, depth / LANES, answers, depth, TILE_ROWS);
+        for (int r = 0; r < rows; r++)
+            memcpy(out + (start + r) * out_stride, answers + r * depth, (size_t)head_dim * sizeof(float));
+    }
+}
+
+// ---- The encoder's product and scan ---------------------------------------------------------------------
+
+static void NAME(pack_rows)(const float *x, const float *shift, int64_t rows, int64_t width, float *packed) {
+    for (int64_t start = 0; start < rows; start += TILE_ROWS)
+        for (int64_t k = 0; k < width; k++) {
+            const float s = shift ? shift[k] : 0;
+            for (int r = 0; r < TILE_ROWS; r++)
+                *packed++ = start + r < rows ? x[(start + r) * width + k] - s : 0;
+        }
+}
+
+/// The pre-activations of a tile never leave the registers unless one is above zero.
+static int NAME(scan_panel)(const float *packed_rows, int64_t rows, int64_t width, const float *panel,
+                            const float *bias, uint32_t first_column, const float *next, saed_hits *hits) {
+    const int64_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS, panel_floats = width * VECTORS * LANES;
+    const int64_t ahead = (panel_floats + tiles - 1) / tiles;  // of the next panel, for each tile of this one
+    V offset[VECTORS];
+    for (int j = 0; j < VECTORS; j++) offset[j] = NAME(load)(bias + j * LANES);
+    for (int64_t tile = 0; tile < tiles; tile++) {
+        if (next) {
+            const int64_t begin = tile * ahead, end = begin + ahead < panel_floats ? begin + ahead : panel_floats;
+            for (int64_t i = begin; i < end; i += 16) __builtin_prefetch(next + i, 0, 2);
+        }
+        V c[TILE_ROWS][VECTORS];
+        NAME(tile3)(packed_rows + tile * width * TILE_ROWS, 1, TILE_ROWS, panel, VECTORS * LANES, width, c);
+        if (hits_reserve(hits, TILE_ROWS * VECTORS * LANES)) return -1;
+        saed_hit *hit = hits->items + hits->count;
+        const int64_t row = tile * TILE_ROWS;
+#pragma clang loop unroll(full)
+        for (int r = 0; r < TILE_ROWS; r++) {
+#pragma clang loop unroll(full)
+            for (int j = 0; j < VECTORS; j++) {
+                V z = c[r][j] + offset[j];
+#ifdef POSITIVE_MASK
+                uint32_t mask = POSITIVE_MASK(z);
+#else
+                uint32_t mask = 0;
+                for (int l = 0; l < LANES; l++) mask |= (uint32_t)(z[l] > 0) << l;
+#endif
+                if (__builtin_expect(mask == 0, 1) || row + r >= rows) continue;
+                float lane[LANES];
+                NAME(store)(lane, z);
+                for (; mask; mask &= mask - 1) {
+                    const int l = __builtin_ctz(mask);
+                    *hit++ = (saed_hit){(uint32_t)(row + r), first_column + (uint32_t)(j * LANES + l), lane[l]};
+                }
+            }
+        }
+        hits->count = (size_t)(hit - hits->items);
+    }
+    return 0;
+}
+
+// ---- Half precision -------------------------------------------------------------------------------------
+
+#ifdef HAS_HALF
+typedef _Float16 NAME(halves) __attribute__((ext_vector_type(LANES)));
+#endif
+
+static void NAME(widen_half)(const uint16_t *from, float *to, int64_t count) {
+    int64_t i = 0;
+#ifdef HAS_HALF
+    for (; i + LANES <= count; i += LANES) {
+        NAME(halves) h;
+        memcpy(&h, from + i, sizeof h);
+        NAME(store)(to + i, __builtin_convertvector(h, V));
+    }
+#endif
+    for (; i < count; i++) to[i] = half_to_float(from[i]);
+}
+
+static void NAME(narrow_half)(const float *from, uint16_t *to, int64_t count) {
+    int64_t i = 0;
+#ifdef HAS_HALF
+    for (; i + LANES <= count; i += LANES) {
+        NAME(halves) h = __builtin_convertvector(NAME(load)(from + i), NAME(halves));
+        memcpy(to + i, &h, sizeof h);
+    }
+#endif
+    for (; i < count; i++) to[i] = float_to_half(from[i]);
+}
+
+// ---- The ceiling ----------------------------------------------------------------------------------------
+
+static double NAME(fma_loop)(int64_t iterations) {
+    V c[12];
+    V a = (V)0.999999f, b = (V)1e-6f;
+    for (int i = 0; i < 12; i++) c[i] = (V)(float)i;
+    for (int64_t n = 0; n < iterations; n++) {
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 12; i++) {
+            c[i] = c[i] * a + b;
+            __asm__ volatile("" : "+x"(c[i]));
+        }
+    }
+    V total = (V)0.0f;
+    for (int i = 0; i < 12; i++) total += c[i];
+    volatile float keep = NAME(sum)(total);
+    (void)keep;
+    return (double)iterations * 12 * LANES * 2;
+}
+
+static const saed_kernels NAME(kernels) = {
+    .isa = ISA,
+    .lanes = LANES,
+    .tile_rows = TILE_ROWS,
+    .panel_columns = VECTORS * LANES,
+    .layer_norm = NAME(layer_norm),
+    .softmax = NAME(softmax),
+    .exponential = NAME(exponential),
+    .attention_scratch = NAME(attention_scratch),
+    .attention = NAME(attention),
+    .pack_rows = NAME(pack_rows),
+    .scan_panel = NAME(scan_panel),
+    .widen_half = NAME(widen_half),
+    .narrow_half = NAME(narrow_half),
+};
+
+#undef NAME
+#undef V
+#undef I
+#undef VECTORS
+#undef ROUND_UP
+#undef SUFFIX
+#undef ISA
+#undef LANES
+#undef TILE_ROWS
+#undef POSITIVE_MASK
+#undef HAS_HALF

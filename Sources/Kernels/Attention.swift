@@ -1,0 +1,60 @@
+// Multi-head self attention, fused for each image and head: the scores of a few queries at a time stay in the
+// first-level cache, no `tokens x tokens` matrix is written to memory.
+
+import CDNNL
+
+/// `softmax(q k^T / sqrt(headDim)) v` for each image and head.
+///
+/// - Parameters:
+///   - qkv: `[batch, tokens, 3, heads, headDim]`, the fused product's output.
+///   - causal: a token sees itself and those before it (the text tower).
+///   - out: `[batch, tokens, heads * headDim]`.
+public func attention(
+    qkv: UnsafePointer<Float>, batch: Int, tokens: Int, heads: Int, headDim: Int, causal: Bool,
+    into out: UnsafeMutablePointer<Float>
+) {
+    attention(
+        qkv: qkv, batch: batch, tokens: tokens, heads: heads, headDim: headDim, causal: causal, queries: 0..<tokens,
+        into: out, using: .best)
+}
+
+/// The same for some queries only (the last block needs only the class token's): `out` is
+/// `[batch, queries.count, heads * headDim]`.
+public func attention(
+    qkv: UnsafePointer<Float>, batch: Int, tokens: Int, heads: Int, headDim: Int, causal: Bool, queries: Range<Int>,
+    into out: UnsafeMutablePointer<Float>
+) {
+    attention(
+        qkv: qkv, batch: batch, tokens: tokens, heads: heads, headDim: headDim, causal: causal, queries: queries,
+        into: out, using: .best)
+}
+
+package func attention(
+    qkv: UnsafePointer<Float>, batch: Int, tokens: Int, heads: Int, headDim: Int, causal: Bool, queries: Range<Int>,
+    into out: UnsafeMutablePointer<Float>, using set: InstructionSet
+) {
+    precondition(queries.lowerBound >= 0 && queries.upperBound <= tokens, "queries \(queries) of \(tokens) tokens")
+    guard batch > 0, !queries.isEmpty else { return }
+    let kernels = set.kernels
+    let width = heads * headDim
+    let scratchCount = Int(kernels.attention_scratch(Int64(tokens), Int64(headDim)))
+    // Where there are fewer heads than threads the queries are divided too; each part packs the keys again.
+    let wanted = (2 * Team.threads + batch * heads - 1) / (batch * heads)
+    let tile = Int(kernels.tile_rows)
+    let parts = batch * heads >= Team.threads ? 1 : min(wanted, (queries.count + tile - 1) / tile)
+    let partSize = ((queries.count + parts - 1) / parts + tile - 1) / tile * tile
+    Team.parallelFor(batch * heads * parts) { index in
+        let head = index / parts % heads, image = index / parts / heads
+        let first = queries.lowerBound + index % parts * partSize
+        let last = min(queries.upperBound, first + partSize)
+        guard first < last else { return }
+        let q = qkv + image * tokens * 3 * width + head * headDim
+        // The kernel counts output rows by token; ours begin at the first query.
+        let rows = out + (image * queries.count - queries.lowerBound) * width + head * headDim
+        Scratch.withFloats(scratchCount) { scratch in
+            kernels.attention(
+                q, q + width, q + 2 * width, Int64(3 * width), Int64(tokens), Int64(headDim), causal ? 1 : 0,
+                Int64(first), Int64(last), rows, Int64(width), scratch)
+        }
+    }
+}

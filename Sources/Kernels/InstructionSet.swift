@@ -1,0 +1,43 @@
+// Which vector instructions the kernels use: the widest that the processor has, or a narrower one for tests.
+
+import CDNNL
+
+/// The instruction set of our own vector kernels (oneDNN chooses its own).
+public enum InstructionSet: String, CaseIterable, Sendable {
+    case portable, avx2, avx512
+
+    /// The widest of this processor.
+    public static let best: InstructionSet = {
+        switch saed_kernels_best().pointee.isa {
+        case SAED_AVX512: .avx512
+        case SAED_AVX2: .avx2
+        default: .portable
+        }
+    }()
+
+    package var isAvailable: Bool { InstructionSet.table(self) != nil }
+
+    package static var available: [InstructionSet] { allCases.filter(\.isAvailable) }
+
+    private static func table(_ set: InstructionSet) -> UnsafePointer<saed_kernels>? {
+        switch set {
+        case .portable: saed_kernels_of(SAED_PORTABLE)
+        case .avx2: saed_kernels_of(SAED_AVX2)
+        case .avx512: saed_kernels_of(SAED_AVX512)
+        }
+    }
+
+    /// Constant data of the C module.
+    var kernels: saed_kernels {
+        guard let table = InstructionSet.table(self) else {
+            preconditionFailure("this processor lacks \(rawValue)")
+        }
+        return table.pointee
+    }
+
+    /// The multiply-adds that one thread can do without touching memory: operations per call of `iterations`.
+    package func fmaLoop(iterations: Int) -> Double {
+        var kernels = self.kernels
+        return saed_fma_loop(&kernels, Int64(iterations))
+    }
+}
