@@ -35,7 +35,7 @@ package func attention(
 ) {
     precondition(queries.lowerBound >= 0 && queries.upperBound <= tokens, "queries \(queries) of \(tokens) tokens")
     guard batch > 0, !queries.isEmpty else { return }
-    let kernels = set.kernels
+    let kernels = set.table
     let width = heads * headDim
     let scratchCount = Int(kernels.attention_scratch(Int64(tokens), Int64(headDim)))
     // Where there are fewer heads than threads the queries are divided too; each part packs the keys again.

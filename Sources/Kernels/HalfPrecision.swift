@@ -10,7 +10,7 @@ public func widenHalf(_ from: UnsafePointer<UInt16>, into to: UnsafeMutablePoint
 package func widenHalf(
     _ from: UnsafePointer<UInt16>, into to: UnsafeMutablePointer<Float>, count: Int, using set: InstructionSet
 ) {
-    set.kernels.widen_half(from, to, Int64(count))
+    set.table.widen_half(from, to, Int64(count))
 }
 
 /// f32 to IEEE binary16, rounded to nearest even; from 65520 on the answer is infinity, NaN stays NaN.
@@ -21,7 +21,7 @@ public func narrowHalf(_ from: UnsafePointer<Float>, into to: UnsafeMutablePoint
 package func narrowHalf(
     _ from: UnsafePointer<Float>, into to: UnsafeMutablePointer<UInt16>, count: Int, using set: InstructionSet
 ) {
-    set.kernels.narrow_half(from, to, Int64(count))
+    set.table.narrow_half(from, to, Int64(count))
 }
 
 /// bfloat16 to f32, exact: its bits are the upper half of f32's.

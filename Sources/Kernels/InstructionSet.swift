@@ -15,11 +15,11 @@ public enum InstructionSet: String, CaseIterable, Sendable {
         }
     }()
 
-    package var isAvailable: Bool { InstructionSet.table(self) != nil }
+    package var isAvailable: Bool { InstructionSet.find(self) != nil }
 
     package static var available: [InstructionSet] { allCases.filter(\.isAvailable) }
 
-    private static func table(_ set: InstructionSet) -> UnsafePointer<saed_kernels>? {
+    private static func find(_ set: InstructionSet) -> UnsafePointer<saed_kernels>? {
         switch set {
         case .portable: saed_kernels_of(SAED_PORTABLE)
         case .avx2: saed_kernels_of(SAED_AVX2)
@@ -28,8 +28,8 @@ public enum InstructionSet: String, CaseIterable, Sendable {
     }
 
     /// Constant data of the C module.
-    var kernels: saed_kernels {
-        guard let table = InstructionSet.table(self) else {
+    package var table: saed_kernels {
+        guard let table = InstructionSet.find(self) else {
             preconditionFailure("this processor lacks \(rawValue)")
         }
         return table.pointee
@@ -37,7 +37,7 @@ public enum InstructionSet: String, CaseIterable, Sendable {
 
     /// The multiply-adds that one thread can do without touching memory: operations per call of `iterations`.
     package func fmaLoop(iterations: Int) -> Double {
-        var kernels = self.kernels
+        var kernels = table
         return saed_fma_loop(&kernels, Int64(iterations))
     }
 }

@@ -21,7 +21,7 @@ package func layerNormRows(
     _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, rows: Int, width: Int,
     weight: UnsafePointer<Float>, bias: UnsafePointer<Float>, epsilon: Float, using set: InstructionSet
 ) {
-    let kernel = set.kernels.layer_norm!
+    let kernel = set.table.layer_norm!
     Team.parallelRows(rows, block: rowBlock) { block in
         kernel(
             x + block.lowerBound * width, y + block.lowerBound * width, Int64(block.count), Int64(width), weight, bias,
@@ -40,7 +40,7 @@ public func softmaxRows(_ x: UnsafeMutablePointer<Float>, rows: Int, columns: In
 
 package func softmaxRows(_ x: UnsafeMutablePointer<Float>, rows: Int, columns: Int, using set: InstructionSet) {
     guard columns > 0 else { return }
-    let kernel = set.kernels.softmax!
+    let kernel = set.table.softmax!
     Team.parallelRows(rows, block: rowBlock) { block in
         kernel(x + block.lowerBound * columns, Int64(block.count), Int64(columns), Int64(columns))
     }
@@ -49,7 +49,7 @@ package func softmaxRows(_ x: UnsafeMutablePointer<Float>, rows: Int, columns: I
 /// The softmax's own `exp` of each value, for tests; valid for `x <= 88`.
 package func exponential(_ x: [Float], using set: InstructionSet) -> [Float] {
     [Float](unsafeUninitializedCapacity: x.count) { buffer, filled in
-        set.kernels.exponential(x, buffer.baseAddress!, Int64(x.count))
+        set.table.exponential(x, buffer.baseAddress!, Int64(x.count))
         filled = x.count
     }
 }
