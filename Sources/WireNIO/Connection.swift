@@ -1,0 +1,275 @@
+// One client's connection: handshake, open requests, back pressure, and what happens to one that misbehaves.
+//
+// Invariants: everything stored is touched on the channel's event loop only; answers enter the channel only while it
+// is writable (else they wait in `parked`, one frame for every sender that waits); a request leaves `open` only when
+// its end frame was handed to the channel, so that `open` bounds what parked ends can hold.
+
+import Glibc
+import NIOCore
+import NIOPosix
+import SwiftProtobuf
+import Wire
+
+/// `@unchecked Sendable`: other threads call only `send` and `finish`, which hop to the event loop.
+final class Connection: ChannelInboundHandler, @unchecked Sendable {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private enum Phase {
+        case awaitingHello(timeout: Scheduled<Void>)
+        case open
+        /// An error frame is on its way out; what still comes in is dropped.
+        case closing
+    }
+
+    private struct OpenRequest {
+        let name: String
+        let stream: ReplyStream
+        let task: Task<Void, Never>
+    }
+
+    private struct Parked {
+        let request: UInt32
+        let frame: ByteBuffer
+        /// nil for the request's end.
+        let accepted: EventLoopPromise<Void>?
+    }
+
+    private let server: ServerState
+    private let channel: any Channel
+    private var phase = Phase.closing
+    private var parser = FrameParser(receiver: .daemon)
+    private var peer: Peer
+    private var open: [UInt32: OpenRequest] = [:]
+    private var parked: CircularBuffer<Parked> = []
+
+    init(channel: any Channel, number: Int, server: ServerState) {
+        self.channel = channel
+        self.server = server
+        peer = Peer(connection: number, pid: 0, uid: .max, gid: .max, client: "")
+    }
+
+    // MARK: the channel's events
+
+    func channelActive(context: ChannelHandlerContext) {
+        identifyPeer()
+        let timeout = channel.eventLoop.scheduleTask(in: .seconds(Int64(server.limits.handshakeSeconds))) { [weak self] in
+            guard let self else { return }
+            let waited = self.server.limits.handshakeSeconds
+            self.giveUp(WireFailure(.deadline, "no hello frame within \(waited) s", remedy: "send hello first"))
+        }
+        phase = .awaitingHello(timeout: timeout)
+        server.observe(.connected(peer))
+        if let refusal = server.admit(self) { giveUp(refusal) }
+        context.fireChannelActive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let bytes = unwrapInboundIn(data)
+        if case .closing = phase { return }
+        let result = bytes.withUnsafeReadableBytes { buffer -> Result<Void, FrameError> in
+            do throws(FrameError) {
+                try parser.feed(buffer) { (frame) throws(FrameError) in try self.receive(frame) }
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        }
+        if case let .failure(error) = result { giveUp(WireFailure(error)) }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        drain()
+        context.fireChannelWritabilityChanged()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if case let .awaitingHello(timeout) = phase { timeout.cancel() }
+        phase = .closing
+        for id in open.keys { cancel(id) }
+        // Ends that wait for a reader who is gone.
+        parked.forEach { $0.accepted?.fail(CancellationError()) }
+        parked.removeAll()
+        open.removeAll()
+        server.remove(self)
+        server.observe(.disconnected(peer))
+        context.fireChannelInactive()
+    }
+
+    // MARK: frames
+
+    private func receive(_ frame: Frame) throws(FrameError) {
+        switch (phase, frame.kind) {
+        case (.closing, _): return
+        case let (.awaitingHello(timeout), .hello):
+            try welcome(WireFormat.message(Saed_Hello.self, of: frame))
+            timeout.cancel()
+            phase = .open
+        case (.awaitingHello, _): throw .order("a '\(frame.kind.name)' frame before hello")
+        case (.open, .hello): throw .order("a second hello")
+        case (.open, .request): try start(frame)
+        case (.open, .cancel): cancel(frame.request)
+        case (.open, .ping): answerUngated(Frame(.pong, payload: frame.payload))
+        case (.open, _): return  // a pong; the parser refuses what only a daemon sends
+        }
+    }
+
+    private func welcome(_ hello: Saed_Hello) throws(FrameError) {
+        guard hello.client.utf8.count <= 128 else { throw .payload(.hello, "the client's name has more than 128 bytes") }
+        peer.client = hello.client
+        var welcome = Saed_Welcome()
+        welcome.minor = min(hello.minor, WireFormat.minor)
+        welcome.server = server.name
+        welcome.requestBytesMax = UInt32(FrameLimits.requestBytesMax)
+        welcome.requestsOpenMax = UInt32(server.limits.requestsOpen)
+        answerUngated(Frame(.welcome, payload: WireFormat.bytes(welcome)))
+    }
+
+    private func start(_ frame: Frame) throws(FrameError) {
+        let id = frame.request
+        guard open[id] == nil else { throw .order("request id \(id) is still open") }
+        guard open.count < server.limits.requestsOpen else {
+            return refuse(id, "unread", WireFailure(
+                .unavailable, "\(open.count) requests are open on this connection, no more are taken", remedy: "wait for one to end"))
+        }
+        guard let request = try? Saed_Request(serializedBytes: frame.payload) else {
+            return refuse(id, "unread", WireFailure(.invalidArgument, "the payload is no Request message", remedy: "mend the client: see protocol/saed.proto"))
+        }
+        guard request.body != nil else {
+            return refuse(id, request.name, WireFailure(.unsupported, "this daemon doesn't know that request", remedy: "use client and daemon of the same release"))
+        }
+        let stream = ReplyStream(request: id, connection: self)
+        let (handler, peer) = (server.handler, peer)
+        let task = Task {
+            do {
+                try await handler.handle(request, from: peer, into: stream)
+                stream.end(stream.isCancelled ? .cancelled : nil)
+            } catch {
+                stream.end(stream.isCancelled ? .cancelled : WireFailure(any: error))
+            }
+        }
+        open[id] = OpenRequest(name: request.name, stream: stream, task: task)
+    }
+
+    private func cancel(_ id: UInt32) {
+        guard let request = open[id], request.stream.cancel() else { return }
+        request.task.cancel()
+        parked.filter { $0.request == id }.forEach { $0.accepted?.fail(CancellationError()) }
+        parked.removeAll { $0.request == id && $0.accepted != nil }
+    }
+
+    // MARK: answers
+
+    /// Hands an answer's frame to the channel; returns when it had room for it.
+    func send(_ frame: ByteBuffer, of request: UInt32) async throws {
+        let loop = channel.eventLoop
+        try await loop.flatSubmit { () -> EventLoopFuture<Void> in
+            guard let open = self.open[request], !open.stream.isCancelled else { return loop.makeFailedFuture(CancellationError()) }
+            let accepted = loop.makePromise(of: Void.self)
+            self.parked.append(Parked(request: request, frame: frame, accepted: accepted))
+            self.drain()
+            return accepted.futureResult
+        }.get()
+    }
+
+    /// Sends a request's end.
+    func finish(_ request: UInt32, with frame: ByteBuffer, failure: WireFailure?) {
+        channel.eventLoop.execute {
+            guard let open = self.open[request] else { return }
+            if let failure { self.server.observe(.requestFailed(self.peer, request: open.name, failure)) }
+            self.parked.append(Parked(request: request, frame: frame, accepted: nil))
+            self.drain()
+        }
+    }
+
+    private func drain() {
+        if case .closing = phase { return }  // nothing follows the connection's own error frame
+        var wrote = false
+        while channel.isWritable, let next = parked.popFirst() {
+            channel.write(next.frame, promise: nil)
+            wrote = true
+            if let accepted = next.accepted {
+                accepted.succeed()
+            } else {
+                open[next.request] = nil
+            }
+        }
+        if wrote { channel.flush() }
+    }
+
+    private func refuse(_ id: UInt32, _ name: String, _ failure: WireFailure) {
+        server.observe(.requestFailed(peer, request: name, failure))
+        answerUngated(Frame(.error, request: id, payload: WireFormat.bytes(failure.wire)))
+    }
+
+    /// For small frames that no handler waits with: pongs, refusals, the welcome.
+    private func answerUngated(_ frame: Frame) {
+        channel.writeAndFlush(ByteBuffer(bytes: frame.encoded), promise: nil)
+        let waiting = (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        if waiting > server.limits.unreadBytesMax {
+            server.observe(.refused(peer, WireFailure(.tooLarge, "\(waiting) bytes of answers wait unread", remedy: "read what you ask for")))
+            phase = .closing
+            channel.close(promise: nil)
+        }
+    }
+
+    // MARK: the end
+
+    /// One error frame for the whole connection, then its end. Its requests are cancelled.
+    func giveUp(_ failure: WireFailure) {
+        if case .closing = phase { return }
+        if case let .awaitingHello(timeout) = phase { timeout.cancel() }
+        phase = .closing
+        server.observe(.refused(peer, failure))
+        for id in open.keys { cancel(id) }
+        let frame = Frame(.error, payload: WireFormat.bytes(failure.wire))
+        channel.writeAndFlush(ByteBuffer(bytes: frame.encoded)).assumeIsolated().whenComplete { _ in self.channel.close(promise: nil) }
+        // A client that never reads must not keep the connection: what isn't written by then is lost to it.
+        channel.eventLoop.assumeIsolated().scheduleTask(in: .seconds(2)) { self.channel.close(promise: nil) }
+    }
+
+    /// The same, from another thread.
+    func stop(_ failure: WireFailure) {
+        channel.eventLoop.execute { self.giveUp(failure) }
+    }
+
+    var closed: EventLoopFuture<Void> { channel.closeFuture }
+
+    private func identifyPeer() {
+        // NIO's own accessor of socket options is asynchronous; the credentials never change, so ask at once.
+        guard let pipe = channel as? any SocketOptionProvider else { return }
+        let credentials: EventLoopFuture<PeerCredentials> = pipe.unsafeGetSocketOption(
+            level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED))
+        // On the event loop this future is complete at once.
+        credentials.assumeIsolated().whenSuccess { credentials in
+            self.peer.pid = credentials.pid
+            self.peer.uid = credentials.uid
+            self.peer.gid = credentials.gid
+        }
+    }
+}
+
+/// `struct ucred`, which glibc shows only to GNU sources.
+private struct PeerCredentials: Sendable {
+    var pid: Int32 = 0
+    var uid: UInt32 = 0
+    var gid: UInt32 = 0
+}
+
+extension WireFailure {
+    static let cancelled = WireFailure(.cancelled, "cancelled by the client")
+
+    /// What a handler threw.
+    init(any error: any Error) {
+        switch error {
+        case let failure as WireFailure: self = failure
+        case is CancellationError: self = .cancelled
+        case let error as FrameError: self.init(.internal, "the answer is wrong: \(error)", remedy: "see the daemon's log")
+        default: self.init(.internal, "\(error)", remedy: "see the daemon's log")
+        }
+    }
+}
