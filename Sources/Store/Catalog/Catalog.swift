@@ -1,0 +1,136 @@
+// The catalog: SQLite through GRDB, the store's commit point.
+//
+// WAL, so that readers never wait for the writer; synchronous=FULL, because in WAL mode NORMAL may lose
+// the last commits at a power cut, and a lost row is an image encoded twice.
+
+import Basics
+import Foundation
+import GRDB
+import Glibc
+
+/// Models, adapters, SAEs, views, class lists, failures and settings.
+///
+///     let model = try store.catalog.addModel(name: "scenes", folder: "...", contentHash: hash, config: "{}")
+///     try store.catalog.failures(limit: 20)
+///
+/// What touches images and paths is on `Store`, which keeps statistics in step. All calls are synchronous
+/// and may come from any thread; writers queue, readers see the last commit.
+public final class Catalog: Sendable {
+    let pool: DatabasePool
+    let path: String
+
+    init(path: String) throws(StoreError) {
+        self.path = path
+        var configuration = Configuration()
+        configuration.label = "saed catalog"
+        configuration.maximumReaderCount = 4
+        configuration.busyMode = .timeout(10)
+        configuration.prepareDatabase { db in
+            try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cache_size = -4096;")
+        }
+        try Catalog.checkHeader(path)
+        do {
+            pool = try DatabasePool(path: path, configuration: configuration)
+            try Schema.migrator.migrate(pool)
+        } catch {
+            throw Catalog.storeError(error, path)
+        }
+    }
+
+    /// Refuses a later version and what is no catalog, before SQLite touches the file.
+    private static func checkHeader(_ path: String) throws(StoreError) {
+        guard File.exists(path) else { return }
+        let file = try File(path: path, flags: O_RDONLY)
+        let size = try file.size()
+        guard size > 0 else { return }
+        guard size >= 100 else { throw .notAStoreFile(file: path, reason: "\(size) bytes are no SQLite database") }
+        let header = try file.read(at: 0, count: 100)
+        func word(_ offset: Int) -> Int { header[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) } }
+        guard Array(header[..<16]) == Array("SQLite format 3\0".utf8) else {
+            throw .notAStoreFile(file: path, reason: "it is no SQLite database")
+        }
+        // Both are zero where a crash came between creating the file and the first migration.
+        let version = word(60), application = word(68)
+        guard application == Schema.applicationID || (application == 0 && version == 0) else {
+            throw .notAStoreFile(file: path, reason: "it is another program's database")
+        }
+        guard version <= Schema.version else {
+            throw .newerVersion(file: path, found: version, supported: Schema.version)
+        }
+    }
+
+    func read<T>(_ body: (Database) throws -> T) throws(StoreError) -> T {
+        do { return try pool.read(body) } catch { throw Catalog.storeError(error, path) }
+    }
+
+    func write<T>(_ body: (Database) throws -> T) throws(StoreError) -> T {
+        do { return try pool.write(body) } catch { throw Catalog.storeError(error, path) }
+    }
+
+    static func storeError(_ error: any Error, _ path: String) -> StoreError {
+        if let error = error as? StoreError { return error }
+        if let error = error as? DatabaseError {
+            switch error.resultCode {
+            case .SQLITE_FULL: return .diskFull(file: path)
+            case .SQLITE_CORRUPT, .SQLITE_NOTADB: return .damaged(file: path, offset: 0, reason: "\(error)")
+            case .SQLITE_INTERRUPT, .SQLITE_MISUSE: return .closed
+            default: break
+            }
+        }
+        return .catalog(message: "\(error)")
+    }
+
+    /// Seconds since 1970.
+    static var now: Double { Date().timeIntervalSince1970 }
+
+    // MARK: Settings
+
+    public func setting(_ key: String) throws(StoreError) -> String? {
+        try read { try String.fetchOne($0, sql: "SELECT value FROM settings WHERE key = ?", arguments: [key]) }
+    }
+
+    public func set(_ key: String, to value: String?) throws(StoreError) {
+        try write { db in
+            if let value {
+                try db.execute(sql: "INSERT OR REPLACE INTO settings VALUES (?, ?)", arguments: [key, value])
+            } else {
+                try db.execute(sql: "DELETE FROM settings WHERE key = ?", arguments: [key])
+            }
+        }
+    }
+
+    // MARK: Failures
+
+    @discardableResult
+    public func addFailure(path: String, kind: String, reason: String, quarantine: String?) throws(StoreError) -> FailureRecord {
+        try write { db in
+            try FailureRecord.fetchOne(
+                db,
+                sql: "INSERT INTO failures (path, kind, reason, time, quarantine) VALUES (?, ?, ?, ?, ?) RETURNING *",
+                arguments: [path, kind, reason, Catalog.now, quarantine])!  // RETURNING yields the row just made
+        }
+    }
+
+    /// Newest first.
+    public func failures(limit: Int = 1000, offset: Int = 0) throws(StoreError) -> [FailureRecord] {
+        try read { db in
+            try FailureRecord.fetchAll(
+                db, sql: "SELECT * FROM failures ORDER BY id DESC LIMIT ? OFFSET ?", arguments: [limit, offset])
+        }
+    }
+
+    public func failureCount() throws(StoreError) -> Int {
+        try read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM failures") ?? 0 }
+    }
+
+    /// Forgets failures of a path (it was dropped again and taken), or all of them.
+    public func clearFailures(path: String? = nil) throws(StoreError) {
+        try write { db in
+            if let path {
+                try db.execute(sql: "DELETE FROM failures WHERE path = ?", arguments: [path])
+            } else {
+                try db.execute(sql: "DELETE FROM failures")
+            }
+        }
+    }
+}

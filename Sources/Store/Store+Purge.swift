@@ -1,0 +1,167 @@
+// Freeing what is absent, and forgetting what is damaged. A segment is rewritten beside itself; the catalog
+// row switches over; only then the old file goes.
+
+import Basics
+import Foundation
+import GRDB
+
+/// What `purge` freed.
+public struct PurgeReport: Sendable, Equatable {
+    public var snapshots = 0
+    public var images = 0
+    public var bytes = 0
+}
+
+extension Store {
+    /// Removes the snapshots of absent images (in all views), absent images without snapshots, and views that
+    /// are inactive with all their snapshots when `inactiveViews` is true.
+    ///
+    /// A kill in the middle leaves each segment either as it was or rewritten.
+    public func purge(inactiveViews: Bool = false) throws(StoreError) -> PurgeReport {
+        writer.lock()
+        defer { writer.unlock() }
+        var report = PurgeReport()
+        for record in try catalog.views(includingInactive: true) {
+            let view = try self.view(record.id)
+            for segment in try readySegments(of: view) {
+                let table = images.withLock { $0 }
+                let drop = inactiveViews && !record.active
+                    ? segment.images : segment.images.filter { $0 != Segment.hole && !table.isPresent($0) }
+                if !drop.isEmpty {
+                    try rewrite(segment, without: Set(drop), view: view, into: &report)
+                }
+            }
+        }
+        report.images = try catalog.write { db in
+            try db.execute(
+                sql: "DELETE FROM images WHERE absent AND NOT EXISTS (SELECT 1 FROM snapshots WHERE image = images.id)")
+            return db.changesCount
+        }
+        return report
+    }
+
+    /// Copies the frames of the images that stay, as they are, into a new sealed segment.
+    private func rewrite(
+        _ segment: Segment, without gone: Set<Int64>, view: ViewStore, into report: inout PurgeReport
+    ) throws(StoreError) {
+        let old = try catalog.read { db in
+            try SnapshotRecord.fetchAll(db, sql: "SELECT * FROM snapshots WHERE segment = ? ORDER BY slot", arguments: [segment.id])
+        }
+        let kept = old.filter { !gone.contains($0.image.rawValue) }
+        var fresh: Segment?
+        if !kept.isEmpty { fresh = try copy(kept, of: segment, view: view) }
+        do throws(StoreError) {
+            try catalog.write { db in
+                try db.execute(sql: "DELETE FROM snapshots WHERE segment = ?", arguments: [segment.id])
+                if let fresh {
+                    try db.execute(
+                        sql: "UPDATE segments SET length = ?, slots = ?, sealed = 1 WHERE id = ?",
+                        arguments: [fresh.length, fresh.images.count, fresh.id])
+                    for record in self.moved(kept, to: fresh.id) {
+                        try db.execute(
+                            sql: "INSERT INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                            arguments: [
+                                record.view, record.image, record.segment, record.slot, record.offset,
+                                record.headLength, record.length, record.dense, record.wide,
+                            ])
+                    }
+                }
+                try db.execute(sql: "DELETE FROM segments WHERE id = ?", arguments: [segment.id])
+            }
+        } catch {
+            if let fresh { discard(fresh.id, view: view) }
+            throw error
+        }
+        view.contents.withLock { contents in
+            contents.segments.removeAll { $0.id == segment.id }
+            if let fresh { contents.segments.append(fresh) }
+        }
+        for ending in ["seg", "idx", "sum"] {
+            let path = view.path(segment.id, ending)
+            forgetReader(path)
+            unlink(path)
+        }
+        report.snapshots += old.count - kept.count
+        report.bytes += segment.length - (fresh?.length ?? 0)
+    }
+
+    private func moved(_ records: [SnapshotRecord], to segment: SegmentRecord.ID) -> [SnapshotRecord] {
+        var offset = SegmentHeader.byteCount
+        return records.enumerated().map { slot, record in
+            var record = record
+            record.segment = segment
+            record.slot = slot
+            record.offset = offset
+            offset += record.length
+            return record
+        }
+    }
+
+    private func copy(_ records: [SnapshotRecord], of segment: Segment, view: ViewStore) throws(StoreError) -> Segment {
+        let postings = try summaries(of: segment, view: view)
+        let record = try catalog.write { db in
+            try SegmentRecord.fetchOne(
+                db, sql: "INSERT INTO segments (view, length, slots, sealed) VALUES (?, ?, 0, 0) RETURNING *",
+                arguments: [view.record.id, SegmentHeader.byteCount])!  // RETURNING yields the row just made
+        }
+        do throws(StoreError) {
+            let source = try reader(view.path(segment.id, "seg"))
+            let path = view.path(record.id, "seg")
+            let file = try File(path: path, flags: O_RDWR | O_CREAT | O_EXCL, faults: options.faults)
+            try file.write(view.shape.encode(magic: SegmentHeader.segmentMagic), at: 0)
+            var offset = SegmentHeader.byteCount
+            for old in records {
+                try file.write(try source.read(at: old.offset, count: old.length), at: offset)
+                offset += old.length
+            }
+            try file.syncData()
+            try File.syncFolder(of: path)
+            let index = try writeIndex(records.map { postings[$0.slot] }, segment: record.id, of: view)
+            var fresh = Segment(
+                id: record.id, length: offset, sealed: true, images: records.map(\.image.rawValue))
+            fresh.index = index
+            return fresh
+        } catch {
+            discard(record.id, view: view)
+            throw error
+        }
+    }
+
+    private func discard(_ segment: SegmentRecord.ID, view: ViewStore) {
+        for ending in ["seg", "idx"] { unlink(view.path(segment, ending)) }
+        // Should this fail, an empty segment stays, which costs a row.
+        try? catalog.write { try $0.execute(sql: "DELETE FROM segments WHERE id = ?", arguments: [segment]) }
+    }
+
+    /// Forgets damaged snapshots, so that their images lack one again and are encoded anew.
+    ///
+    /// - Returns: the number forgotten.
+    @discardableResult
+    public func discardDamaged() throws(StoreError) -> Int {
+        writer.lock()
+        defer { writer.unlock() }
+        let damaged = Set(self.damaged)
+        guard !damaged.isEmpty else { return 0 }
+        try catalog.write { db in
+            for snapshot in damaged {
+                try db.execute(
+                    sql: "DELETE FROM snapshots WHERE view = ? AND image = ?", arguments: [snapshot.view, snapshot.image])
+            }
+        }
+        for view in loadedViews {
+            let images = Set(damaged.filter { $0.view == view.record.id }.map(\.image.rawValue))
+            guard !images.isEmpty else { continue }
+            view.contents.withLock { contents in
+                for at in contents.segments.indices {
+                    for slot in contents.segments[at].images.indices where images.contains(contents.segments[at].images[slot]) {
+                        contents.segments[at].images[slot] = Segment.hole
+                        if !contents.segments[at].sealed { contents.segments[at].summaries[slot] = nil }
+                    }
+                }
+                contents.merged = nil
+            }
+        }
+        forget(damaged: damaged)
+        return damaged.count
+    }
+}

@@ -1,0 +1,75 @@
+// The long way round: aggregates from the snapshots themselves, for tests and a full check.
+
+import Basics
+import Foundation
+import GRDB
+
+/// What a full check found.
+public struct VerifyReport: Sendable, Equatable {
+    /// Snapshots read, present and absent.
+    public var snapshots: Int
+    public var damaged: [DamagedSnapshot] = []
+    /// Latents whose kept aggregates differ from those of the snapshots, at most 100.
+    public var wrongLatents: [Int] = []
+
+    public init(snapshots: Int = 0) { self.snapshots = snapshots }
+
+    public var isSound: Bool { damaged.isEmpty && wrongLatents.isEmpty }
+}
+
+extension Store {
+    /// Reads every snapshot of a view, checks every checksum, and compares the kept aggregates with a
+    /// recomputation (counts and maxima exactly, sums within 1e-6 of their size).
+    public func verify(_ id: ViewRecord.ID) throws(StoreError) -> VerifyReport {
+        var report = VerifyReport()
+        let recomputed = try recompute(id, into: &report)
+        let kept = try aggregates(in: id)
+        for latent in kept.latents.indices where !kept.latents[latent].agrees(with: recomputed.latents[latent]) {
+            report.wrongLatents.append(latent)
+            if report.wrongLatents.count == 100 { break }
+        }
+        if kept.images != recomputed.images, report.wrongLatents.isEmpty { report.wrongLatents = [0] }
+        return report
+    }
+
+    private func recompute(_ id: ViewRecord.ID, into report: inout VerifyReport) throws(StoreError) -> Aggregates {
+        let view = try self.view(id)
+        let table = images.withLock { $0 }
+        var aggregates = Aggregates(layout: view.shape.layout, latents: view.shape.latents)
+        let records = try catalog.read { db in
+            try SnapshotRecord.fetchAll(db, sql: "SELECT * FROM snapshots WHERE view = ? ORDER BY segment, slot", arguments: [id])
+        }
+        for record in records {
+            report.snapshots += 1
+            do throws(StoreError) {
+                let latents = try read(record, view: view, activations: true).snapshot.latents
+                if table.isPresent(record.image.rawValue) {
+                    aggregates.add(view.summarizers.with { $0.summary(latents, wide: record.wide) })
+                }
+            } catch {
+                guard case .damaged = error else { throw error }
+                report.damaged.append(DamagedSnapshot(view: id, image: record.image))
+            }
+        }
+        return aggregates
+    }
+
+    /// Seals the open segments of a view, full or not. For tests, and before a store is copied.
+    package func sealOpenSegments(of id: ViewRecord.ID) throws(StoreError) {
+        writer.lock()
+        defer { writer.unlock() }
+        let view = try self.view(id)
+        for segment in view.segments where !segment.sealed && !segment.images.isEmpty { try seal(segment.id, of: view) }
+    }
+}
+
+extension LatentAggregate {
+    func agrees(with other: LatentAggregate) -> Bool {
+        patchImages == other.patchImages && anyImages == other.anyImages
+            && TokenKind.allCases.allSatisfy { kind in
+                let a = self[kind], b = other[kind]
+                return a.active == b.active && a.overTau == b.overTau && a.max == b.max
+                    && abs(a.sum - b.sum) <= 1e-6 * Swift.max(1e-30, abs(b.sum))
+            }
+    }
+}
