@@ -196,7 +196,9 @@ int saed_jpeg_decode(const uint8_t *bytes, size_t count, const saed_jpeg_header 
                 if (cmyk) { cmyk_to_rgb(scratch[0], row, width); }
                 *rows_done = (int32_t)info.output_scanline;
             }
-            // What follows the last row doesn't matter: Pillow accepts a missing end marker here too.
+            // A file that is cut off behind its last row is whole enough (false, for a suspended source); one in which
+            // something contradictory follows is damaged (an error). Pillow draws the line here too.
+            if (result == SAED_JPEG_OK) { (void)jpeg_finish_decompress(&info); }
         }
     }
     jpeg_destroy_decompress(&info);

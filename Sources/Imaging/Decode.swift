@@ -56,7 +56,7 @@ public struct ImageHeader: Sendable, Hashable {
 
 /// Decodes a JPEG, PNG or WebP file to RGB, the first frame where there are several.
 ///
-///     let image = try bytes.withUnsafeBytes { try decodeImage($0) }
+///     let image = try data.withUnsafeBytes { try decodeImage($0) }
 ///
 /// Equals Pillow's `ImageOps.exif_transpose(Image.open(f)).convert("RGB")`: alpha is dropped, not blended; colour
 /// profiles are ignored; 16-bit colour keeps the high byte.
@@ -70,6 +70,16 @@ public func decodeImage(
     options: DecodeOptions = DecodeOptions()
 ) throws(ImagingError) -> RGBImage {
     try decodeImageWithDetails(bytes, limits: limits, options: options).image
+}
+
+/// `decodeImage` of an array.
+public func decodeImage(
+    _ bytes: [UInt8], limits: DecodeLimits = DecodeLimits(), options: DecodeOptions = DecodeOptions()
+) throws(ImagingError) -> RGBImage {
+    // Array's own withUnsafeBytes forgets the type of what is thrown.
+    try bytes.withUnsafeBytes { bytes in
+        Result { () throws(ImagingError) in try decodeImage(bytes, limits: limits, options: options) }
+    }.get()
 }
 
 /// `decodeImage`, with the format, encoded size and orientation beside the pixels.

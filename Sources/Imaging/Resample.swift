@@ -16,88 +16,144 @@ import CImageShims
 extension RGBImage {
     /// The window `columns` x `rows` of this image resized to `width` x `height`.
     ///
-    /// Memory: the window, and one intermediate of the window's columns by the source rows that it needs.
+    /// Memory: the window, and one intermediate as large as the source's part that the window needs, narrowed one way.
     ///
     /// - Parameter portable: no CPU-specific code, for tests; the result is the same.
-    func resized(
+    package func resized(
         width newWidth: Int, height newHeight: Int, filter: ResampleFilter,
         columns: Range<Int>, rows: Range<Int>, portable: Bool = false
     ) -> RGBImage {
         precondition(!columns.isEmpty && columns.lowerBound >= 0 && columns.upperBound <= newWidth)
         precondition(!rows.isEmpty && rows.lowerBound >= 0 && rows.upperBound <= newHeight)
-        // A pass that would keep the size is left out, as in Pillow.
+        // A pass that would keep the size is left out.
         let horizontal = newWidth == width
             ? nil : ResampleAxis(from: width, to: newWidth, filter: filter, outputs: columns)
         let vertical = newHeight == height
             ? nil : ResampleAxis(from: height, to: newHeight, filter: filter, outputs: rows)
-        let sourceRows = vertical?.sources ?? rows
+        // Pillow's rule since version 13; both orders round differently.
+        let lostRows = height - newHeight
+        let verticalFirst = lostRows > 0 && lostRows > (width - newWidth) * 2
 
-        let narrow = narrowed(to: horizontal, columns, rows: sourceRows, portable)
-        guard let vertical else { return RGBImage(width: columns.count, height: rows.count, pixels: narrow) }
-        return RGBImage(
-            width: columns.count, height: rows.count,
-            pixels: vertical.combineRows(
-                narrow, rowBytes: columns.count * 3, firstRow: sourceRows.lowerBound, portable))
-    }
-
-    /// `[rows, columns, 3]` after the horizontal pass; a copy where there is none.
-    private func narrowed(
-        to axis: ResampleAxis?, _ columns: Range<Int>, rows: Range<Int>, _ portable: Bool
-    ) -> [UInt8] {
-        let rowBytes = width * 3
-        let outBytes = columns.count * 3
-        return pixels.withUnsafeBufferPointer { source in
-            [UInt8](unsafeUninitializedCapacity: rows.count * outBytes) { target, initialized in
-                // Not nil: neither is empty.
-                let (source, target) = (source.baseAddress!, target.baseAddress!)
-                defer { initialized = rows.count * outBytes }
-                guard let axis else {
-                    for (i, y) in rows.enumerated() {
-                        (target + i * outBytes).update(
-                            from: source + y * rowBytes + columns.lowerBound * 3, count: outBytes)
-                    }
-                    return
+        let passes = ResamplePasses(portable: portable)
+        let result = pixels.withUnsafeBufferPointer { pixels in
+            let needed = PixelBlock(pixels, width: width, height: height).part(
+                columns: horizontal?.sources ?? columns, rows: vertical?.sources ?? rows)
+            return switch (horizontal, vertical) {
+            case (nil, nil): needed.copied()
+            case let (horizontal?, nil): passes.columns(needed, horizontal)
+            case let (nil, vertical?): passes.rows(needed, vertical)
+            case let (horizontal?, vertical?) where verticalFirst:
+                passes.rows(needed, vertical).withUnsafeBufferPointer {
+                    passes.columns(PixelBlock($0, width: needed.width, height: rows.count), horizontal)
                 }
-                axis.withShim { shim in
-                    for (i, y) in rows.enumerated() {
-                        let row = source + y * rowBytes
-                        let out = target + i * outBytes
-                        if y + 1 < height && rowBytes >= Int(SAED_RESAMPLE_SLACK_BYTES) {
-                            saed_resample_columns(row, out, &shim, portable ? 1 : 0)
-                        } else {
-                            // Nothing may be read beyond the image's last byte.
-                            withPadding(row, rowBytes) { saed_resample_columns($0, out, &shim, portable ? 1 : 0) }
-                        }
-                    }
+            case let (horizontal?, vertical?):
+                passes.columns(needed, horizontal).withUnsafeBufferPointer {
+                    passes.rows(PixelBlock($0, width: columns.count, height: needed.height), vertical)
                 }
             }
         }
+        return RGBImage(width: columns.count, height: rows.count, pixels: result)
+    }
+}
+
+/// A rectangle of RGB pixels in someone else's storage, which must outlive it.
+private struct PixelBlock {
+    let start: UnsafePointer<UInt8>
+    let width, height: Int
+    /// Bytes from one row to the next.
+    let stride: Int
+    /// Bytes that may be read from `start` on; at least up to the block's last pixel.
+    let readable: Int
+
+    /// A whole image. `pixels` isn't empty: no image is.
+    init(_ pixels: UnsafeBufferPointer<UInt8>, width: Int, height: Int) {
+        precondition(pixels.count == width * height * 3)
+        self.init(
+            start: pixels.baseAddress!, width: width, height: height, stride: width * 3, readable: pixels.count)
     }
 
-    private func withPadding(_ row: UnsafePointer<UInt8>, _ count: Int, _ body: (UnsafePointer<UInt8>) -> Void) {
-        let slack = Int(SAED_RESAMPLE_SLACK_BYTES)
-        let padded = [UInt8](unsafeUninitializedCapacity: count + slack) { buffer, initialized in
-            let base = buffer.baseAddress!  // the slack alone makes it non-empty
-            base.update(from: row, count: count)
-            (base + count).initialize(repeating: 0, count: slack)
-            initialized = count + slack
+    private init(start: UnsafePointer<UInt8>, width: Int, height: Int, stride: Int, readable: Int) {
+        self.start = start
+        self.width = width
+        self.height = height
+        self.stride = stride
+        self.readable = readable
+    }
+
+    func part(columns: Range<Int>, rows: Range<Int>) -> PixelBlock {
+        let offset = rows.lowerBound * stride + columns.lowerBound * 3
+        return PixelBlock(
+            start: start + offset, width: columns.count, height: rows.count, stride: stride,
+            readable: readable - offset)
+    }
+
+    func copied() -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: height * width * 3) { target, initialized in
+            for y in 0..<height {
+                (target.baseAddress! + y * width * 3).update(from: start + y * stride, count: width * 3)
+            }
+            initialized = height * width * 3
         }
-        padded.withUnsafeBufferPointer { body($0.baseAddress!) }
+    }
+}
+
+/// The two passes; each result is `[rows, columns, 3]` without gaps. Blocks begin where their axis's sources begin.
+private struct ResamplePasses {
+    let portable: Bool
+
+    func columns(_ block: PixelBlock, _ axis: ResampleAxis) -> [UInt8] {
+        let outBytes = axis.count * 3
+        let slack = Int(SAED_RESAMPLE_SLACK_BYTES)
+        return [UInt8](unsafeUninitializedCapacity: block.height * outBytes) { target, initialized in
+            let target = target.baseAddress!  // neither side is 0
+            // The kernel reads a little beyond a row: harmless bytes of the next one, but for the last rows.
+            let spare = block.readable - block.width * 3 - slack
+            let direct = spare < 0 ? 0 : min(spare / block.stride + 1, block.height)
+            axis.withShim { shim in
+                saed_resample_columns(
+                    block.start, block.stride, direct, target, outBytes, &shim, portable ? 1 : 0)
+                for y in direct..<block.height {
+                    var row = [UInt8](repeating: 0, count: block.width * 3 + slack)
+                    row.withUnsafeMutableBufferPointer {
+                        $0.baseAddress!.update(from: block.start + y * block.stride, count: block.width * 3)
+                        saed_resample_columns(
+                            $0.baseAddress!, 0, 1, target + y * outBytes, outBytes, &shim, portable ? 1 : 0)
+                    }
+                }
+            }
+            initialized = block.height * outBytes
+        }
+    }
+
+    func rows(_ block: PixelBlock, _ axis: ResampleAxis) -> [UInt8] {
+        let rowBytes = block.width * 3
+        return [UInt8](unsafeUninitializedCapacity: axis.count * rowBytes) { target, initialized in
+            let target = target.baseAddress!  // neither side is 0
+            axis.withShim { shim in
+                for i in 0..<axis.count {
+                    saed_resample_rows(
+                        block.start + Int(shim.starts[i]) * block.stride, block.stride, rowBytes,
+                        target + i * rowBytes, shim.weights + i * Int(shim.stride), shim.taps[i], portable ? 1 : 0)
+                }
+            }
+            initialized = axis.count * rowBytes
+        }
     }
 }
 
 /// The weights of one axis, for a range of its outputs.
 struct ResampleAxis {
-    /// First source index of each output.
+    /// First source index of each output, counted from `sources.lowerBound`.
     private let starts: [Int32]
     /// How many weights each output has.
     private let taps: [Int32]
     /// `[outputs, stride]`, 22 fractional bits; 0 after each output's last.
     private let weights: [Int32]
-    /// Even: the kernel takes two weights at a time.
+    /// A multiple of 4: the kernel takes four weights at a time.
     private let stride: Int
     /// The source indices that any output needs.
     let sources: Range<Int>
+    var count: Int { starts.count }
 
     /// Weights for outputs `outputs` of an axis of `count` pixels that becomes `newCount`.
     init(from count: Int, to newCount: Int, filter: ResampleFilter, outputs: Range<Int>) {
@@ -105,10 +161,10 @@ struct ResampleAxis {
         let scale = Double(Float(count)) / Double(newCount)
         let filterScale = max(scale, 1)
         let support = filter.support * filterScale
-        let stride = (Int(support.rounded(.up)) * 2 + 2) & ~1
+        let stride = (Int(support.rounded(.up)) * 2 + 4) & ~3
         let inverseScale = 1 / filterScale
 
-        var starts: [Int32] = []
+        var starts: [Int] = []
         var taps: [Int32] = []
         var fixed = [Int32](repeating: 0, count: outputs.count * stride)
         var exact = [Double](repeating: 0, count: stride)
@@ -128,12 +184,12 @@ struct ResampleAxis {
                 let weight = (total == 0 ? exact[t] : exact[t] / total) * Double(1 << 22)
                 fixed[i * stride + t] = Int32(weight < 0 ? weight - 0.5 : weight + 0.5)
             }
-            starts.append(Int32(first))
+            starts.append(first)
             taps.append(Int32(used))
             low = min(low, first)
             high = max(high, first + used)
         }
-        self.starts = starts
+        self.starts = starts.map { Int32($0 - low) }
         self.taps = taps
         self.stride = stride
         weights = fixed
@@ -150,24 +206,6 @@ struct ResampleAxis {
                         stride: Int32(stride), count: Int32(starts.count))
                     return body(&shim)
                 }
-            }
-        }
-    }
-
-    /// The vertical pass over rows of `rowBytes` bytes, the first of which is source row `firstRow`.
-    func combineRows(_ rows: [UInt8], rowBytes: Int, firstRow: Int, _ portable: Bool) -> [UInt8] {
-        rows.withUnsafeBufferPointer { rows in
-            [UInt8](unsafeUninitializedCapacity: starts.count * rowBytes) { target, initialized in
-                // Not nil: neither is empty.
-                let (source, target) = (rows.baseAddress!, target.baseAddress!)
-                weights.withUnsafeBufferPointer { weights in
-                    for (i, start) in starts.enumerated() {
-                        saed_resample_rows(
-                            source + (Int(start) - firstRow) * rowBytes, rowBytes, rowBytes,
-                            target + i * rowBytes, weights.baseAddress! + i * stride, taps[i], portable ? 1 : 0)
-                    }
-                }
-                initialized = starts.count * rowBytes
             }
         }
     }

@@ -8,6 +8,11 @@ enum WebP {
     static func size(
         _ bytes: UnsafeRawBufferPointer, _ limits: DecodeLimits
     ) throws(ImagingError) -> (width: Int, height: Int) {
+        if bytes.count >= 30, bytes[12..<16].elementsEqual("VP8X".utf8) {
+            // libwebp calls a canvas of 2^32 pixels damaged; it is well-formed, only too large.
+            func side(_ at: Int) -> Int { 1 + (Int(bytes[at]) | Int(bytes[at + 1]) << 8 | Int(bytes[at + 2]) << 16) }
+            try limits.check(width: side(24), height: side(27))
+        }
         var features = WebPBitstreamFeatures()
         switch WebPGetFeatures(bytes.baseAddress, bytes.count, &features) {
         case VP8_STATUS_OK: break

@@ -33,11 +33,11 @@ int saed_jpeg_decode(const uint8_t *bytes, size_t count, const saed_jpeg_header 
                      int32_t *rows_done, char *message);
 
 /// Bytes that saed_resample_columns may read beyond the last pixel of a row.
-enum { SAED_RESAMPLE_SLACK_BYTES = 8 };
+enum { SAED_RESAMPLE_SLACK_BYTES = 16 };
 
 /// The fixed-point weights of one axis: output `i` is the sum over `t < taps[i]` of `weights[i * stride + t]` times
-/// source `starts[i] + t`; weights have 22 fractional bits. `stride` is even and the weights after `taps[i]` are 0:
-/// the kernel takes two at a time.
+/// source `starts[i] + t`. Weights have 22 fractional bits, lie between -2^30 and 2^30, and are 0 from `taps[i]` up to
+/// `stride`, a multiple of 4.
 typedef struct {
     const int32_t *starts;
     const int32_t *taps;
@@ -46,13 +46,14 @@ typedef struct {
     int32_t count;
 } saed_resample_axis;
 
-/// Resamples the columns of one row of RGB: `axis->count` pixels are written.
-/// `row` must be readable up to SAED_RESAMPLE_SLACK_BYTES beyond its last pixel.
+/// Resamples the columns of `row_count` rows of RGB, `in_stride` bytes apart, to rows of `axis->count` pixels,
+/// `out_stride` bytes apart. Each row must be readable up to SAED_RESAMPLE_SLACK_BYTES beyond its last pixel.
 /// `portable` not 0 forbids CPU-specific code; the result is the same.
-void saed_resample_columns(const uint8_t *row, uint8_t *out, const saed_resample_axis *axis, int portable);
+void saed_resample_columns(const uint8_t *in, size_t in_stride, size_t row_count, uint8_t *out, size_t out_stride,
+                           const saed_resample_axis *axis, int portable);
 
 /// One output row as the weighted sum of `taps` rows of `bytes` bytes, `stride` bytes apart. Reads nothing beyond.
-void saed_resample_rows(const uint8_t *rows, ptrdiff_t stride, size_t bytes, uint8_t *out, const int32_t *weights,
+void saed_resample_rows(const uint8_t *rows, size_t stride, size_t bytes, uint8_t *out, const int32_t *weights,
                         int32_t taps, int portable);
 
 #endif
