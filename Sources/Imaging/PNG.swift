@@ -29,8 +29,8 @@ enum PNG {
 
         var metadata = Metadata()
         var palette = [UInt8](repeating: 0, count: 3 * 256)  // indices beyond PLTE are black
-        var chunk = try chunks.next()
-        while chunk.name != "IDAT" {
+        while chunks.peek()?.name != "IDAT" {
+            let chunk = try chunks.next()
             guard chunk.name != "IEND" else { throw .corrupt(.png, detail: "it has no image data") }
             try chunks.checkCRC(chunk)
             if chunk.name == "PLTE" {
@@ -42,11 +42,10 @@ enum PNG {
             } else {
                 metadata.read(chunk)
             }
-            chunk = try chunks.next()
         }
 
         let image = try RGBImage(width: header.width, height: header.height) { rgb throws(ImagingError) in
-            var source = try ImageDataReader(chunks, first: chunk, rows: header.height)
+            var source = try ImageDataReader(chunks, rows: header.height)
             let convert = PNGRowConverter(header, palette: palette)
             if header.interlaced {
                 try readInterlaced(header, &source, convert, rgb)
@@ -201,9 +200,10 @@ extension PNG {
             }
         }
 
-        /// EXIF and texts may follow the image data. A missing end is forgiven, half a chunk isn't: Pillow's rule.
+        /// EXIF and texts may follow the image data, up to an animation's second frame. A missing end is forgiven, half
+        /// a chunk isn't: Pillow's rule.
         mutating func readTrailer(into metadata: inout Metadata) throws(ImagingError) {
-            while let chunk = peek(), chunk.name != "IEND" {
+            while let chunk = peek(), chunk.name != "IEND", chunk.name != "fcTL" {
                 metadata.read(try next())
             }
         }
@@ -222,13 +222,12 @@ extension PNG {
         private let inflater: Inflater
         private let rows: Int
 
-        /// `first` is the IDAT chunk that `chunks` gave last.
-        init(_ chunks: ChunkReader, first: Chunk, rows: Int) throws(ImagingError) {
+        /// `chunks` is about to read the first IDAT chunk.
+        init(_ chunks: ChunkReader, rows: Int) throws(ImagingError) {
             guard let inflater = Inflater() else { throw .outOfMemory(.png, width: 0, height: rows) }
             self.inflater = inflater
             self.chunks = chunks
             self.rows = rows
-            self.inflater.setInput(UnsafeRawBufferPointer(rebasing: first.data))
         }
 
         /// The next `count` bytes, which belong to image row `y`.
@@ -237,8 +236,11 @@ extension PNG {
             while true {
                 let (written, outcome) = inflater.inflate(into: output + done, count: count - done)
                 done += written
-                if done == count { return }
                 switch outcome {
+                // The checksum behind the last row is seen together with that row, or not at all.
+                case .damaged: throw .corrupt(.png, detail: "its image data can't be decompressed in row \(y) of \(rows)")
+                case .outOfMemory: throw .outOfMemory(.png, width: 0, height: rows)
+                case _ where done == count: return
                 case .filled: continue
                 case .needsInput:
                     guard let chunk = chunks.peek(), chunk.name == "IDAT" else {
@@ -247,8 +249,6 @@ extension PNG {
                     chunks.skip(chunk)
                     inflater.setInput(UnsafeRawBufferPointer(rebasing: chunk.data))
                 case .ended: throw .corrupt(.png, detail: "its image data ends in row \(y) of \(rows)")
-                case .damaged: throw .corrupt(.png, detail: "its image data can't be decompressed in row \(y) of \(rows)")
-                case .outOfMemory: throw .outOfMemory(.png, width: 0, height: rows)
                 }
             }
         }
