@@ -15,6 +15,10 @@ package struct ImageTable: Sendable {
     /// Label names by number - 1, in the order of first use.
     package private(set) var labels: [String] = []
     private var numbers: [String: Int32] = [:]
+    /// Present images by label number - 1.
+    private var used: [Int] = []
+    /// Empty until asked for again after a label came into use or fell out of it.
+    private var ranks: [Int32] = []
     /// Images that are not absent.
     package private(set) var present = 0
 
@@ -49,14 +53,35 @@ package struct ImageTable: Sendable {
         }
         let before = entries[index]
         entries[index] = absent ? ImageTable.absent : label.map { intern($0) } ?? ImageTable.unlabelled
+        count(before, -1)
+        count(entries[index], 1)
         let wasAbsent = before == ImageTable.absent
         present += (wasAbsent ? 0 : -1) + (absent ? 0 : 1)
         return wasAbsent != absent
     }
 
+    /// By label number - 1: the label's place among the labels in use sorted by name (bytewise), as an image
+    /// folder's classes are numbered; -1 for a label that no present image has.
+    mutating func labelRanks() -> [Int32] {
+        if ranks.count != labels.count {
+            ranks = [Int32](repeating: -1, count: labels.count)
+            let sorted = labels.indices.filter { used[$0] > 0 }.sorted { labels[$0].utf8.lexicographicallyPrecedes(labels[$1].utf8) }
+            for (rank, label) in sorted.enumerated() { ranks[label] = Int32(rank) }
+        }
+        return ranks
+    }
+
+    private mutating func count(_ entry: Int32, _ change: Int) {
+        guard entry > 0 else { return }
+        let wasUsed = used[Int(entry) - 1] > 0
+        used[Int(entry) - 1] += change
+        if wasUsed != (used[Int(entry) - 1] > 0) { ranks = [] }
+    }
+
     private mutating func intern(_ label: String) -> Int32 {
         if let number = numbers[label] { return number }
         labels.append(label)
+        used.append(0)
         let number = Int32(labels.count)
         numbers[label] = number
         return number

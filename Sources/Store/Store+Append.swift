@@ -28,6 +28,7 @@ extension Store {
         let fresh = try select(encoded, view: id)
         guard !fresh.isEmpty else { return 0 }
         try write(fresh, to: view)
+        noteChange()
         // The batch is committed: a seal that fails now (disk full) is tried again at the next append.
         if let full = view.segments.last(where: { !$0.sealed && !$0.frozen }), isFull(full) { try? seal(full.id, of: view) }
         return fresh.count

@@ -33,6 +33,21 @@ public struct ImageFacts: Sendable, Equatable {
     }
 }
 
+/// A path and the image it leads to.
+public struct NewImage: Sendable {
+    public var path: String
+    public var stamp: FileStamp
+    public var facts: ImageFacts
+    public var label: String?
+
+    public init(path: String, stamp: FileStamp, facts: ImageFacts, label: String?) {
+        self.path = path
+        self.stamp = stamp
+        self.facts = facts
+        self.label = label
+    }
+}
+
 /// What `upsertPath` did.
 public struct PathChange: Sendable, Equatable {
     public enum Kind: String, Sendable, Codable {
@@ -61,42 +76,56 @@ extension Store {
     /// Notes that a path leads to an image, making the image where its content is new. A path that led to
     /// other content lets go of it.
     public func upsertPath(_ path: String, file: FileStamp, image facts: ImageFacts, label: String?) throws(StoreError) -> PathChange {
+        try addImages([NewImage(path: path, stamp: file, facts: facts, label: label)])[0]
+    }
+
+    /// `upsertPath` of many in one transaction, one sync.
+    @discardableResult
+    public func addImages(_ new: [NewImage]) throws(StoreError) -> [PathChange] {
         try changeImages { db, affected in
-            let known = try ImageRecord.fetchOne(db, sql: "SELECT * FROM images WHERE hash = ?", arguments: [facts.hash])
-            let image = try known ?? ImageRecord.fetchOne(
-                db,
-                sql: """
-                    INSERT INTO images (hash, width, height, format, firstSeen, absent) VALUES (?, ?, ?, ?, ?, 1) RETURNING *
-                    """,
-                arguments: [facts.hash, facts.width, facts.height, facts.format, Catalog.now])!  // the row just made
-            affected.insert(image.id)
-            var kind: PathChange.Kind = known == nil ? .new : image.absent ? .revived : .another
-            if let old = try PathRecord.fetchOne(db, sql: "SELECT * FROM paths WHERE path = ?", arguments: [path]) {
-                if old.image == image.id {
-                    kind = .same
-                    try db.execute(
-                        sql: "UPDATE paths SET size = ?, mtimeNanoseconds = ?, inode = ?, label = ? WHERE id = ?",
-                        arguments: [file.size, file.mtimeNanoseconds, file.inode, label, old.id])
-                } else {
-                    affected.insert(old.image)
-                    try db.execute(sql: "DELETE FROM paths WHERE id = ?", arguments: [old.id])
-                }
+            try new.map { try Store.upsert($0, db, &affected) }
+        } then: { db, results in
+            try results.map { id, kind in
+                // Found or made above, in the same transaction.
+                PathChange(image: try ImageRecord.fetchOne(db, sql: "SELECT * FROM images WHERE id = ?", arguments: [id])!, kind: kind)
             }
-            if kind != .same {
-                try db.execute(
-                    sql: """
-                        INSERT INTO paths (path, fileName, image, size, mtimeNanoseconds, inode, label, added)
-                        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                        """,
-                    arguments: [
-                        path, fileName(path), image.id, file.size, file.mtimeNanoseconds, file.inode, label, Catalog.now,
-                    ])
-            }
-            return (image.id, kind)
-        } then: { db, result in
-            let image = try ImageRecord.fetchOne(db, sql: "SELECT * FROM images WHERE id = ?", arguments: [result.0])
-            return PathChange(image: image!, kind: result.1)  // found above, in the same transaction
         }
+    }
+
+    private static func upsert(
+        _ new: NewImage, _ db: Database, _ affected: inout Set<ImageRecord.ID>
+    ) throws -> (ImageRecord.ID, PathChange.Kind) {
+        let facts = new.facts
+        let known = try ImageRecord.fetchOne(db, sql: "SELECT * FROM images WHERE hash = ?", arguments: [facts.hash])
+        let image = try known ?? ImageRecord.fetchOne(
+            db,
+            sql: """
+                INSERT INTO images (hash, width, height, format, firstSeen, absent) VALUES (?, ?, ?, ?, ?, 1) RETURNING *
+                """,
+            arguments: [facts.hash, facts.width, facts.height, facts.format, Catalog.now])!  // RETURNING yields the new row
+        affected.insert(image.id)
+        let stamp = new.stamp
+        if let old = try PathRecord.fetchOne(db, sql: "SELECT * FROM paths WHERE path = ?", arguments: [new.path]) {
+            if old.image == image.id {
+                try db.execute(
+                    sql: "UPDATE paths SET size = ?, mtimeNanoseconds = ?, inode = ?, label = ? WHERE id = ?",
+                    arguments: [stamp.size, stamp.mtimeNanoseconds, stamp.inode, new.label, old.id])
+                return (image.id, .same)
+            }
+            affected.insert(old.image)
+            try db.execute(sql: "DELETE FROM paths WHERE id = ?", arguments: [old.id])
+        }
+        // Two paths of one batch may bring the same content: ask for its paths, not for `absent`.
+        let hasPath = try Bool.fetchOne(db, sql: "SELECT EXISTS(SELECT 1 FROM paths WHERE image = ?)", arguments: [image.id]) == true
+        try db.execute(
+            sql: """
+                INSERT INTO paths (path, fileName, image, size, mtimeNanoseconds, inode, label, added)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                new.path, fileName(new.path), image.id, stamp.size, stamp.mtimeNanoseconds, stamp.inode, new.label, Catalog.now,
+            ])
+        return (image.id, known == nil ? .new : hasPath ? .another : .revived)
     }
 
     /// Follows a rename; what stood at the new path is replaced. False where the old path is not known.
@@ -177,6 +206,7 @@ extension Store {
         let turned = images.withLock { table in
             changed.filter { table.set($0.id.rawValue, label: $0.label, absent: $0.absent) }
         }
+        noteChange()
         if !turned.isEmpty { follow(turned.map { ($0.id, !$0.absent) }) }
         return value
     }

@@ -17,6 +17,8 @@ public struct LatentPostings: Sendable {
     public var items: [ImagePosting]
     /// Name of label number i + 1.
     public var labelNames: [String]
+    /// Place of label number i + 1 among the labels in use, sorted by name; -1 where not in use.
+    public var labelRanks: [Int32]
     /// Present images with a snapshot in the view: the denominator of shares.
     public var images: Int
 }
@@ -37,23 +39,34 @@ extension Store {
     ///
     /// - Throws: `notFound` where the view has no such latent.
     public func postings(of latent: Int, in id: ViewRecord.ID) throws(StoreError) -> LatentPostings {
+        var answer: LatentPostings?
+        try forEachLatent(CollectionOfOne(latent), in: id) { answer = $1 }
+        guard let answer else { throw .notFound(kind: "latent", name: "\(latent)") }
+        return answer
+    }
+
+    /// The postings of several latents, one after the other, as of one moment. `body` ends the walk by throwing.
+    public func forEachLatent(
+        _ latents: some Sequence<Int>, in id: ViewRecord.ID, _ body: (Int, LatentPostings) throws(StoreError) -> Void
+    ) throws(StoreError) {
         let view = try self.view(id)
-        guard latent >= 0, latent < view.shape.latents else { throw .notFound(kind: "latent", name: "\(latent)") }
         let segments = try readySegments(of: view)
-        let table = images.withLock { $0 }
-        var items: [ImagePosting] = []
-        var present = 0
-        for segment in segments {
-            for image in segment.images where table.isPresent(image) { present += 1 }
-            try forEachPosting(of: latent, segment: segment, view: view) { entry in
-                let image = segment.images[Int(entry.slot)]
-                let label = table.entry(of: image)
-                if label != ImageTable.absent {
-                    items.append(ImagePosting(image: .init(rawValue: image), label: label, posting: entry.posting))
+        let (table, ranks) = images.withLock { ($0, $0.labelRanks()) }
+        let present = segments.reduce(0) { $0 + $1.images.count { table.isPresent($0) } }
+        for latent in latents {
+            guard latent >= 0, latent < view.shape.latents else { throw .notFound(kind: "latent", name: "\(latent)") }
+            var items: [ImagePosting] = []
+            for segment in segments {
+                try forEachPosting(of: latent, segment: segment, view: view) { entry in
+                    let image = segment.images[Int(entry.slot)]
+                    let label = table.entry(of: image)
+                    if label != ImageTable.absent {
+                        items.append(ImagePosting(image: .init(rawValue: image), label: label, posting: entry.posting))
+                    }
                 }
             }
+            try body(latent, LatentPostings(items: items, labelNames: table.labels, labelRanks: ranks, images: present))
         }
-        return LatentPostings(items: items, labelNames: table.labels, images: present)
     }
 
     /// Every posting of a segment's latent, absent images included.

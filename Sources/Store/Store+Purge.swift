@@ -161,6 +161,7 @@ extension Store {
                 contents.merged = nil
             }
         }
+        noteChange()
         forget(damaged: damaged)
         return damaged.count
     }

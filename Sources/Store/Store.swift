@@ -78,6 +78,7 @@ public final class Store: Sendable {
     private let lock: Mutex<StoreLock?>
     private struct State { var views: [ViewRecord.ID: ViewStore] = [:]; var readers: [String: File] = [:]; var closed = false }
     private let state = Mutex(State())
+    private let changes = Atomic<UInt64>(0)
     private let damage = Mutex<Set<DamagedSnapshot>>([])
 
     /// Opens a store, making it where there is none. Cuts off what a crash left uncommitted.
@@ -149,6 +150,11 @@ public final class Store: Sendable {
     public func setEncoder(_ encoder: LatentEncoder?, for view: ViewRecord.ID) throws(StoreError) {
         try self.view(view).contents.withLock { $0.encoder = encoder }
     }
+
+    /// Grows with every commit that can change a statistic: what a caller caches is good while it stands still.
+    public var changeCount: UInt64 { changes.load(ordering: .acquiring) }
+
+    func noteChange() { changes.add(1, ordering: .acquiringAndReleasing) }
 
     /// Snapshots that were met damaged since opening. `discardDamaged` makes their images lack a snapshot again.
     public var damaged: [DamagedSnapshot] { damage.withLock { Array($0) } }

@@ -41,7 +41,7 @@ public struct LatentAggregate: Sendable, Equatable {
         (classToken.sum + patch.sum) / Double(1 + layout.patches)
     }
 
-    mutating func add(_ posting: LatentPosting, patches: Int) {
+    package mutating func add(_ posting: LatentPosting, patches: Int) {
         if posting.classValue > 0 {
             classToken.active += 1
             classToken.overTau += posting.classValue > Store.tau ? 1 : 0

@@ -1,0 +1,140 @@
+// A large store in minutes, for load tests: images that share themes, as photographs of a class do.
+//
+// An image has a label; a label has 48 latents of its own, of which an image shows 12, each on a blob of
+// neighbouring patches; 16 latents fire on a tenth of the tokens of every image (the dense ones that every SAE
+// has); the rest of each token's L0 is drawn from a skewed distribution over all latents. The default L0 of
+// 12 keeps 100,000 images of 196 patches near 1 GB; a real B/16 SAE has 148, whose images are 12 times larger.
+// Time of a query is governed by postings a latent and segments, and those are as large as in a real store.
+
+import Basics
+import Store
+
+/// What to generate.
+public struct SyntheticOptions: Sendable {
+    public var images = 100_000
+    public var layout = TokenLayout(rows: 14, columns: 14)
+    public var latents = 49_152
+    /// Active latents a token, about.
+    public var l0 = 12
+    public var labels = 100
+    public var embeddingWidth = 512
+    public var batch = 256
+    public var seed: UInt64 = 42
+
+    public init() {}
+}
+
+/// Fills stores with seeded snapshots.
+public struct SyntheticStore: Sendable {
+    public let options: SyntheticOptions
+
+    public init(_ options: SyntheticOptions = SyntheticOptions()) { self.options = options }
+
+    /// Makes model, SAE, view `synthetic/base/synthetic`, images `images/LABEL/N.jpg` and their snapshots.
+    ///
+    /// - Parameter progress: called after every batch with the images written.
+    public func fill(_ store: Store, progress: (Int) -> Void = { _ in }) throws(StoreError) -> ViewRecord {
+        let view = try makeView(store)
+        var done = 0
+        while done < options.images {
+            let batch = done..<min(done + options.batch, options.images)
+            try store.addImages(
+                batch.map { n in
+                    NewImage(
+                        path: "images/\(label(n))/\(n).jpg", stamp: FileStamp(size: 100_000, mtimeNanoseconds: Int64(n), inode: Int64(n)),
+                        facts: ImageFacts(hash: hash(n), width: 640, height: 480, format: "jpeg"), label: label(n))
+                })
+            try store.append(batch.map { snapshot($0) }, to: view.id)
+            done = batch.upperBound
+            progress(done)
+        }
+        return view
+    }
+
+    public func label(_ n: Int) -> String {
+        let text = String(n % options.labels)
+        return "label" + String(repeating: "0", count: max(0, 3 - text.count)) + text
+    }
+
+    public func hash(_ n: Int) -> ContentHash { ContentHash(of: "synthetic \(options.seed) \(n)") }
+
+    /// Snapshot `n`: depends on the options and `n` alone.
+    public func snapshot(_ n: Int) -> Snapshot {
+        var random = SplitMix(state: options.seed &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(n) &* 0xD1B5_4A32_D192_ED03)
+        let layout = options.layout
+        var tokens = [[UInt64]](repeating: [], count: layout.count)
+        func add(_ latent: Int, _ token: Int, _ value: Float) {
+            tokens[token].append(UInt64(latent) << 32 | UInt64(value.bitPattern))
+        }
+        for _ in 0..<12 {
+            let latent = theme(n % options.labels, random.below(48))
+            let row = random.below(layout.rows), column = random.below(layout.columns)
+            let radius = 1 + random.below(3)
+            for r in max(0, row - radius)...min(layout.rows - 1, row + radius) {
+                for c in max(0, column - radius)...min(layout.columns - 1, column + radius) {
+                    add(latent, 1 + r * layout.columns + c, 0.2 + 1.5 * random.unit())
+                }
+            }
+            if random.below(4) == 0 { add(latent, 0, 0.1 + random.unit()) }
+        }
+        for token in 0..<layout.count {
+            for dense in 0..<16 where random.below(10) == 0 { add(dense * (options.latents / 16), token, 0.05 + 0.3 * random.unit()) }
+            while tokens[token].count < options.l0 {
+                // Cubed: a few latents fire often, most rarely.
+                let u = Double(random.unit())
+                add(Int(u * u * u * Double(options.latents)) * 7919 % options.latents, token, 0.01 + 0.5 * random.unit() * random.unit())
+            }
+        }
+        return Snapshot(
+            image: hash(n), layout: layout, latents: rows(tokens),
+            embedding: (0..<options.embeddingWidth).map { _ in random.unit() - 0.5 })
+    }
+
+    private func theme(_ label: Int, _ member: Int) -> Int { (label * 48 + member) * 31 % options.latents }
+
+    private func rows(_ tokens: [[UInt64]]) -> SparseRows {
+        var rows = SparseRows(width: options.latents)
+        for token in tokens {
+            var last: UInt32?
+            for entry in token.sorted() {
+                let latent = UInt32(entry >> 32)
+                if latent == last { continue }
+                last = latent
+                rows.indices.append(latent)
+                rows.values.append(Float(bitPattern: UInt32(truncatingIfNeeded: entry)))
+            }
+            rows.indptr.append(rows.indices.count)
+        }
+        return rows
+    }
+
+    private func makeView(_ store: Store) throws(StoreError) -> ViewRecord {
+        let name = "synthetic"
+        let model = try store.catalog.addModel(name: name, folder: "", contentHash: ContentHash(of: name), config: "{}")
+        let hook = HookPoint(block: 10)
+        let sae = try store.catalog.addSAE(
+            model: model.id, name: name, path: "", contentHash: ContentHash(of: name), hook: hook, latents: options.latents,
+            width: 768, config: "{}")
+        return try store.catalog.addView(
+            name: ViewName(model: name, sae: name), model: model.id, adapter: try store.catalog.baseAdapter(of: model.id).id,
+            sae: sae.id, hook: hook, recipe: ContentHash(of: "synthetic \(options)"), layout: options.layout,
+            latents: options.latents, embeddingWidth: options.embeddingWidth, activationWidth: 768)
+    }
+}
+
+/// SplitMix64.
+private struct SplitMix {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    mutating func below(_ bound: Int) -> Int { Int(truncatingIfNeeded: next() >> 33) % bound }
+
+    mutating func unit() -> Float { Float(next() >> 40) * 0x1p-24 }
+}
