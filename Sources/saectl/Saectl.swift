@@ -1,0 +1,206 @@
+// The command line as a whole: its commands, the options that all of them take, exit codes.
+
+import ArgumentParser
+import FoundationEssentials  // Data, which protobuf's bytes are; all of Foundation would double the start
+import Glibc
+import SaectlKit
+import Wire
+
+struct Saectl: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "saectl",
+        abstract: "Asks saed what the patches of images show.",
+        discussion: """
+            The daemon's socket is found by --socket, --root DIR (DIR/saed.sock), $SAED_SOCKET,
+            $XDG_RUNTIME_DIR/saed/saed.sock, /run/saed/saed.sock, in that order.
+
+            IMAGE is a path, a file name where it is unique, or the beginning of an id. A view is written
+            MODEL/ADAPTER/SAE; where only one exists it need not be named. An option that takes a number
+            counts latents, rows and columns from 0.
+
+            Exit codes: 0 success; 1 the daemon's answer is an error, something asked for failed, or nothing
+            was found; 2 the command line is wrong, or no daemon answers.
+            """,
+        version: SaedVersion.current,
+        subcommands: [
+            Status.self, Wait.self, Add.self, Images.self, Show.self, Latents.self, Latent.self, Heatmap.self, Sheet.self,
+            Models.self, Model.self, Saes.self, Sae.self, Classes.self, Views.self, Watch.self, Failures.self, Version.self, Export.self,
+        ])
+
+    /// Parses, runs, reports.
+    /// - Returns: the exit code.
+    static func run(arguments: [String]) -> CInt {
+        let arguments = hoisted(arguments)
+        let wantsJSON = arguments.prefix { $0 != "--" }.contains("--json")
+        do {
+            var command = try parseAsRoot(arguments)
+            try command.run()
+            return ExitStatus.success
+        } catch let failure as WireFailure {
+            if wantsJSON { Terminal.out.write(failure.json.text() + "\n") }
+            Terminal.error.write(failure.text(for: .error))
+            return ExitStatus.failed
+        } catch let unreachable as NoDaemon {
+            report(unreachable.description)
+            return ExitStatus.usage
+        } catch let exit as ExitCode {
+            return exit.rawValue
+        } catch let error as any ReportedError {
+            report("\(error)")
+            return ExitStatus.failed
+        } catch {
+            let code = exitCode(for: error)
+            let message = fullMessage(for: error)
+            if !message.isEmpty { (code.isSuccess ? Terminal.out : Terminal.error).line(message) }
+            return code.isSuccess ? ExitStatus.success : ExitStatus.usage
+        }
+    }
+
+    /// `saectl --root DIR status` is `saectl status --root DIR`: the common options belong to every command, and
+    /// people write them on either side of it.
+    static func hoisted(_ arguments: [String]) -> [String] {
+        var leading: [String] = []
+        var rest = arguments[...]
+        while let first = rest.first {
+            if first == "--json" || first.hasPrefix("--socket=") || first.hasPrefix("--root=") {
+                leading.append(first)
+                rest = rest.dropFirst()
+            } else if first == "--socket" || first == "--root", rest.count > 1 {
+                leading += rest.prefix(2)
+                rest = rest.dropFirst(2)
+            } else {
+                break
+            }
+        }
+        guard !rest.isEmpty else { return leading }
+        let end = rest.firstIndex(of: "--") ?? rest.endIndex
+        return Array(rest[..<end]) + leading + Array(rest[end...])
+    }
+
+    private static func report(_ text: String) {
+        Terminal.error.write(Terminal.error.styled("saectl: ", .red) + text.printable + "\n")
+    }
+}
+
+/// Errors that are shown as one line and end with `ExitStatus.failed`.
+protocol ReportedError: Error, CustomStringConvertible {}
+extension WireClientError: ReportedError {}
+extension OutputError: ReportedError {}
+extension InputError: ReportedError {}
+
+/// Nobody answers at the socket.
+struct NoDaemon: Error, CustomStringConvertible {
+    let socket: SocketPath
+    let reason: SocketError
+
+    var description: String {
+        switch reason {
+        case .connect(_, ENOENT), .connect(_, ECONNREFUSED): "no daemon answers at '\(socket.path)': \(socket.remedy)"
+        case .connect(_, EACCES): "'\(socket.path)' may not be opened by this user: ask for membership in the group that owns it, or run as its owner"
+        default: "\(reason)"
+        }
+    }
+}
+
+/// What every command takes.
+struct Common: ParsableArguments {
+    @Option(name: .long, help: ArgumentHelp("The daemon's socket.", valueName: "path"))
+    var socket: String?
+
+    @Option(name: .long, help: ArgumentHelp("The daemon's root folder; its socket is DIR/saed.sock.", valueName: "dir"))
+    var root: String?
+
+    @Flag(name: .long, help: "Print JSON (docs/JSON.md) instead of text.")
+    var json = false
+
+    /// - Throws: `NoDaemon`.
+    func connect() throws -> WireClient {
+        let socket = SocketPath(socket: socket, root: root)
+        do throws(WireClientError) {
+            return try WireClient(path: socket.path, name: "saectl \(SaedVersion.current)")
+        } catch {
+            if case let .socket(reason) = error { throw NoDaemon(socket: socket, reason: reason) }
+            throw error
+        }
+    }
+
+    /// Asks for one message and prints it.
+    func answer(_ body: Saed_Request.OneOf_Body, _ text: (Saed_Reply, Terminal) -> String, json: (Saed_Reply) -> JSON) throws {
+        let reply = try connect().ask(Saed_Request(body))
+        print(json(reply), text(reply, .out))
+    }
+
+    func print(_ json: @autoclosure () -> JSON, _ text: @autoclosure () -> String) {
+        Terminal.out.write(self.json ? json().text() + "\n" : text())
+    }
+
+    /// For what people should know beside the answer.
+    func note(_ text: String) {
+        if !json { Terminal.error.line(Terminal.error.styled(text.printable, .faint)) }
+    }
+}
+
+/// `--view`.
+struct ViewOption: ParsableArguments {
+    @Option(name: .long, help: ArgumentHelp("MODEL/ADAPTER/SAE; an empty part, or none, stands for the only one there is.", valueName: "view"))
+    var view: Saed_ViewName?
+}
+
+extension Saed_ViewName: ExpressibleByArgument {
+    public init?(argument: String) {
+        let parts = argument.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 3 else { return nil }
+        self.init()
+        (model, adapter, sae) = (parts[0], parts[1], parts[2])
+    }
+}
+
+extension Saed_Patch: ExpressibleByArgument {
+    public init?(argument: String) {
+        let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map { UInt32($0) }
+        guard parts.count == 2, let row = parts[0], let column = parts[1] else { return nil }
+        self.init()
+        (self.row, self.column) = (row, column)
+    }
+}
+
+extension Saed_Request {
+    init(_ body: OneOf_Body) {
+        self.init()
+        self.body = body
+    }
+}
+
+extension Saed_ImageReference {
+    /// IMAGE as written: where such a file exists its absolute path and content go along, so that an image is found
+    /// wherever the daemon has it.
+    init(argument: String) {
+        self.init()
+        text = argument
+        if let file = ImageFile(argument) {
+            path = file.path
+            sha256 = Data(file.sha256)
+        }
+    }
+}
+
+enum ScoreOption: String, ExpressibleByArgument, CaseIterable {
+    case mean, peak
+    var wire: Saed_ImageScore { self == .mean ? .mean : .peak }
+}
+
+enum StyleOption: String, ExpressibleByArgument, CaseIterable {
+    case smooth, grid
+    var wire: Saed_HeatmapStyle { self == .smooth ? .smooth : .grid }
+}
+
+enum KindOption: String, ExpressibleByArgument, CaseIterable {
+    case `class`, patch, prompt
+    var wire: Saed_TokenKind {
+        switch self {
+        case .class: .class
+        case .patch: .patch
+        case .prompt: .prompt
+        }
+    }
+}
