@@ -26,7 +26,7 @@ struct TextStyle: Sendable {
     let colour: Colour
 
     var unit: Double { capitalHeight / Lettering.capitalHeight }
-    func width(_ text: String) -> Double { Lettering.width(text) * unit }
+    func width(_ text: String) -> Double { text.isEmpty ? 0 : Lettering.width(text) * unit + pen }
 
     /// `text`, its end replaced by `…` where it is wider than `width` pixels.
     func fitted(_ text: String, width limit: Double) -> String {
@@ -72,12 +72,12 @@ struct Canvas {
         }
     }
 
-    /// Writes one line, the capitals' top left at `x`, `y`; what lies outside the canvas is cut off.
-    mutating func write(_ text: String, x: Double, y: Double, _ style: TextStyle) {
-        var penX = x
-        for character in text {
+    /// Writes one line, the capitals' top left at `x`, `y`, ending in `…` where it is wider than `width`.
+    mutating func write(_ text: String, x: Int, y: Int, width: Int, _ style: TextStyle) {
+        var penX = Double(x) + style.pen / 2
+        for character in style.fitted(text, width: Double(width)) {
             let glyph = Lettering.glyph(character)
-            draw(glyph, x: penX, y: y, style)
+            draw(glyph, x: penX, y: Double(y), style)
             penX += (glyph.width + Lettering.spacing) * style.unit
         }
     }

@@ -11,13 +11,13 @@ struct Glyph: Sendable {
     let strokes: [[(x: Double, y: Double)]]
 }
 
-enum Lettering {
+package enum Lettering {
     /// Units between two glyphs, added to the left one's width.
     static let spacing = 1.75
     /// Units from a capital's top to the baseline.
     static let capitalHeight = 7.0
-    /// Units below the baseline.
-    static let descent = 2.0
+
+    package static func canWrite(_ character: Character) -> Bool { glyphs[character] != nil }
 
     /// The glyph of `character`; a box where the font has none.
     static func glyph(_ character: Character) -> Glyph { glyphs[character] ?? missing }

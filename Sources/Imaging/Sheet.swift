@@ -19,36 +19,28 @@ public struct SheetTile: Sendable {
 ///
 ///     let sheet = renderSheet(tiles: tiles, columns: 5, title: "latent 4321", subtitle: "scenes/base/scenes")
 ///
-/// Every picture is scaled to fit a square of `tileSide` pixels and centred in it. Letters: ASCII and `× · … –`;
-/// others are boxes.
+/// Every picture is scaled to fit a square of `tileSide` pixels; a row of the sheet is as high as its highest picture.
+/// Letters: ASCII and `× · … –`; others are boxes.
 /// - Precondition: `columns` and `tileSide` at least 1. No tiles make a sheet that says so.
 public func renderSheet(
     tiles: [SheetTile], columns: Int, title: String, subtitle: String = "", tileSide: Int = 224
 ) -> RGBImage {
     precondition(columns > 0 && tileSide > 0)
-    let layout = SheetLayout(tiles: tiles, columns: columns, subtitle: subtitle, tileSide: tileSide)
+    let pictures = tiles.map { $0.image.scaledToFit(width: tileSide, height: tileSide) }
+    let layout = SheetLayout(tiles: tiles, pictures: pictures, columns: columns, subtitle: subtitle, tileSide: tileSide)
     var canvas = Canvas(width: layout.width, height: layout.height, background: SheetLayout.paper)
-    let left = Double(SheetLayout.margin)
-    let textWidth = Double(layout.width - 2 * SheetLayout.margin)
-    canvas.write(
-        SheetLayout.title.fitted(title, width: textWidth), x: left, y: left, SheetLayout.title)
-    canvas.write(
-        SheetLayout.detail.fitted(subtitle, width: textWidth), x: left, y: left + 27, SheetLayout.detail)
+    let textWidth = layout.width - 2 * SheetLayout.margin
+    canvas.write(title, x: SheetLayout.margin, y: SheetLayout.margin, width: textWidth, SheetLayout.title)
+    canvas.write(subtitle, x: SheetLayout.margin, y: SheetLayout.margin + 27, width: textWidth, SheetLayout.detail)
     if tiles.isEmpty {
-        canvas.write("nothing to show", x: left, y: Double(layout.top), SheetLayout.caption)
+        canvas.write("nothing to show", x: SheetLayout.margin, y: layout.top, width: textWidth, SheetLayout.caption)
     }
-    for (index, tile) in tiles.enumerated() {
-        let (x, y) = layout.origin(index)
-        canvas.fill(x: x, y: y, width: tileSide, height: tileSide, SheetLayout.mat)
-        let picture = tile.image.scaledToFit(width: tileSide, height: tileSide)
-        canvas.draw(picture, x: x + (tileSide - picture.width) / 2, y: y + (tileSide - picture.height) / 2)
-        let textY = Double(y + tileSide + 9)
-        canvas.write(
-            SheetLayout.caption.fitted(tile.caption, width: Double(tileSide)), x: Double(x), y: textY,
-            SheetLayout.caption)
-        canvas.write(
-            SheetLayout.detail.fitted(tile.detail, width: Double(tileSide)), x: Double(x), y: textY + 18,
-            SheetLayout.detail)
+    for (index, (tile, picture)) in zip(tiles, pictures).enumerated() {
+        let (x, y, height) = layout.place(index)
+        canvas.fill(x: x, y: y, width: tileSide, height: height, SheetLayout.mat)
+        canvas.draw(picture, x: x + (tileSide - picture.width) / 2, y: y + (height - picture.height) / 2)
+        canvas.write(tile.caption, x: x, y: y + height + 9, width: tileSide, SheetLayout.caption)
+        canvas.write(tile.detail, x: x, y: y + height + 27, width: tileSide, SheetLayout.detail)
     }
     return canvas.image
 }
@@ -65,23 +57,33 @@ private struct SheetLayout {
     let width, height: Int
     /// Where the first row of pictures begins.
     let top: Int
-    private let columns, tileSide, rowHeight: Int
+    private let columns, tileSide: Int
+    /// Each row's top and the height of its pictures.
+    private let rows: [(top: Int, height: Int)]
 
-    init(tiles: [SheetTile], columns: Int, subtitle: String, tileSide: Int) {
-        let usedColumns = max(min(columns, tiles.count), 1)
-        let rows = (tiles.count + columns - 1) / columns
-        let hasDetail = tiles.contains { !$0.detail.isEmpty }
+    init(tiles: [SheetTile], pictures: [RGBImage], columns: Int, subtitle: String, tileSide: Int) {
         self.columns = columns
         self.tileSide = tileSide
-        rowHeight = tileSide + (hasDetail ? 42 : 24) + Self.gap
+        let textHeight = tiles.contains { !$0.detail.isEmpty } ? 42 : 24
         top = Self.margin + (subtitle.isEmpty ? 36 : 58)
+        var rows: [(top: Int, height: Int)] = []
+        var next = top
+        for first in stride(from: 0, to: pictures.count, by: columns) {
+            let height = pictures[first..<min(first + columns, pictures.count)].map(\.height).max() ?? 0
+            rows.append((next, height))
+            next += height + textHeight + Self.gap
+        }
+        self.rows = rows
         // Wide enough for a title over a single narrow tile.
+        let usedColumns = max(min(columns, tiles.count), 1)
         width = max(usedColumns * (tileSide + Self.gap) - Self.gap, 320) + 2 * Self.margin
-        height = top + (tiles.isEmpty ? 24 : rows * rowHeight - Self.gap) + Self.margin
+        height = (tiles.isEmpty ? top + 24 : next - Self.gap) + Self.margin
     }
 
-    func origin(_ index: Int) -> (x: Int, y: Int) {
-        (Self.margin + index % columns * (tileSide + Self.gap), top + index / columns * rowHeight)
+    /// Where tile `index` has its picture, and how high its row's pictures are.
+    func place(_ index: Int) -> (x: Int, y: Int, height: Int) {
+        let row = rows[index / columns]
+        return (Self.margin + index % columns * (tileSide + Self.gap), row.top, row.height)
     }
 }
 

@@ -25,12 +25,19 @@ struct Golden: Decodable, Sendable {
         let tensors: [String: Tensor]
     }
 
+    struct Mask: Decodable, Sendable {
+        let side, grid: Int
+        let values: [Float]
+        let crc: UInt32
+    }
+
     struct Refusal: Decodable, Sendable {
         let error: String
     }
 
     /// [width, height, new width, new height, filter, CRC-32]
     let resizes: [[Int]]
+    let masks: [Mask]
     let images: [String: Entry]
     let bad: [String: Refusal]
 
@@ -114,6 +121,15 @@ struct SeededGenerator: RandomNumberGenerator {
         z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
         return z ^ (z >> 31)
     }
+}
+
+/// The image that imaging.py's `pattern` makes.
+func patternImage(width: Int, height: Int) -> RGBImage {
+    let pixels = (0..<width * height * 3).map { i in
+        let x = i / 3 % width, y = i / 3 / width
+        return UInt8((x * 7 + y * 13 + i % 3 * 29 + x * y % 251 * 3 + (x / 3 + y / 2) % 2 * 90) % 256)
+    }
+    return RGBImage(width: width, height: height, pixels: pixels)
 }
 
 /// Noise with some structure, `[height, width, 3]`.

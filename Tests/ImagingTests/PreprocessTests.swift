@@ -40,11 +40,7 @@ import Testing
     @Test func resizesOfManyShapesEqualPillows() throws {
         #expect(Golden.all.resizes.count == 240)
         for c in Golden.all.resizes {
-            let pixels = (0..<c[0] * c[1] * 3).map { i in
-                let x = i / 3 % c[0], y = i / 3 / c[0]
-                return UInt8((x * 7 + y * 13 + i % 3 * 29 + x * y % 251 * 3 + (x / 3 + y / 2) % 2 * 90) % 256)
-            }
-            let resized = RGBImage(width: c[0], height: c[1], pixels: pixels).resized(
+            let resized = patternImage(width: c[0], height: c[1]).resized(
                 width: c[2], height: c[3], filter: try #require(ResampleFilter(rawValue: c[4])),
                 columns: 0..<c[2], rows: 0..<c[3])
             #expect(crc(resized.pixels) == UInt32(c[5]), "\(c[0]) x \(c[1]) to \(c[2]) x \(c[3]), filter \(c[4])")

@@ -9,7 +9,9 @@ imaging.json holds, for each file, the size and CRC-32 of
   oriented  ImageOps.exif_transpose(Image.open(f)).convert("RGB")
   crops     the processor's uint8 result for each configuration, from `oriented`
   tensors   the processor's pixel_values (f32, channels first)
-  resizes   Image.resize of a pattern that the test makes for itself
+and, of a pattern that the test makes for itself,
+  resizes   Image.resize, for many shapes
+  masks     the mask that PatchSAE's published code draws over a square image
 and, for small files, the pixels themselves (zlib, base64), so that a failing test can say where. Files under `bad` are
 those that Pillow refuses, with the error that saed answers.
 
@@ -26,8 +28,9 @@ import zlib
 
 import numpy as np
 import PIL
+import torch
 import transformers
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, ImageOps
 from transformers import CLIPImageProcessor
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -84,6 +87,20 @@ def resizes():
         filter_ = [3, 3, 2, 1][case // 3 % 4]
         resized = Image.fromarray(pattern(width, height)).resize((new_width, new_height), filter_)
         yield [width, height, new_width, new_height, filter_, crc(np.array(resized))]
+
+
+def masks():
+    """[side, grid side, seed-made values, CRC-32] of PatchSAE's published mask of a square `pattern`."""
+    random = np.random.default_rng(61)
+    for side, grid in [(224, 14), (96, 12), (61, 7), (300, 14), (10, 14), (336, 24)]:
+        values = np.round(random.uniform(0, 4, (grid, grid)) * (random.random((grid, grid)) < 0.3), 2)
+        stretched = torch.nn.functional.interpolate(torch.tensor(values, dtype=torch.float32)[None, None], (side, side))
+        mask = stretched[0, 0].numpy()
+        mask = (mask - mask.min()) / (mask.max() - mask.min() + 1e-10)
+        image = pattern(side, side)
+        darkened = (image * (30 / 255)).astype(np.uint8)
+        image[mask == 0] = darkened[mask == 0]
+        yield {"side": side, "grid": grid, "values": values.reshape(-1).tolist(), "crc": crc(image)}
 
 
 def crc(array):
@@ -490,6 +507,7 @@ def main():
         "configs": CONFIGS,
         "tensor_configs": TENSOR_CONFIGS,
         "resizes": list(resizes()),
+        "masks": list(masks()),
         "images": images,
         "bad": refused,
     }
