@@ -4,7 +4,7 @@ import CZlib
 
 /// A PNG file of `image`: 8-bit RGB, not interlaced, no metadata. The same image gives the same bytes.
 ///
-/// Costs about 20 ms for 640 x 480.
+/// Costs about 40 ms for a photograph of 640 x 480.
 public func encodePNG(_ image: RGBImage) -> [UInt8] {
     var header = bigEndian(UInt32(image.width)) + bigEndian(UInt32(image.height))
     header += [8, PNG.Colour.rgb.rawValue, 0, 0, 0]  // depth, colour type; deflate, adaptive filters, not interlaced
