@@ -1,0 +1,100 @@
+// CLIP's text transformer: token ids to embeddings.
+//
+// Causal: a token does not see those after it, so nothing after the pooled position is computed. A prompt of
+// eight words costs a seventh of its padded 77 tokens.
+
+import Checkpoints
+import Kernels
+
+/// The packed weights of a text tower. Fixed once loaded: calls may overlap.
+public final class TextTower: @unchecked Sendable {
+    public let width: Int
+    /// Width of the embedding.
+    public let projection: Int
+
+    private let config: CLIPConfig.Text
+    /// `[vocabulary, width]` and `[context, width]`.
+    private let tokenEmbedding, positionEmbedding: FloatBuffer
+    private let transformer: Transformer
+    private let finalNorm: Norm
+    private let projector: PackedLinear
+
+    /// Tokens computed at once: enough to keep the products at full speed, small enough for the caches.
+    private static let rowsMax = 1536
+
+    init(_ source: any TensorSource, _ config: CLIPConfig) throws {
+        let text = config.text
+        let width = text.tower.width
+        self.config = text
+        self.width = width
+        projection = config.projection
+        tokenEmbedding = FloatBuffer(count: text.vocabulary * width)
+        try source.readFinite("text_model.embeddings.token_embedding.weight", shape: [text.vocabulary, width], into: tokenEmbedding.pointer)
+        positionEmbedding = FloatBuffer(count: text.contextLength * width)
+        try source.readFinite("text_model.embeddings.position_embedding.weight", shape: [text.contextLength, width], into: positionEmbedding.pointer)
+        transformer = try Transformer(source, "text_model", text.tower, isCausal: true)
+        finalNorm = try Norm(source, "text_model.final_layer_norm", width: width, epsilon: text.tower.epsilon)
+        projector = try PackedLinear(source, ["text_projection"], inputs: width, outputs: config.projection, hasBias: false)
+    }
+
+    /// Bytes of weights.
+    public var byteCount: Int {
+        tokenEmbedding.byteCount + positionEmbedding.byteCount + transformer.byteCount + finalNorm.byteCount + projector.byteCount
+    }
+
+    /// Embeddings `[prompts, projection]`, not normalised.
+    /// - Parameter prompts: `Tokenizer.encode`'s ids, at most `contextLength` each.
+    public func embed(_ prompts: [[Int32]]) -> [Float] {
+        let lengths = prompts.map { pooledPosition($0) + 1 }
+        // Prompts of like length together: the batch is as long as its longest.
+        let order = prompts.indices.sorted { (lengths[$0], $0) < (lengths[$1], $1) }
+        var embeddings = [Float](repeating: 0, count: prompts.count * projection)
+        var first = 0
+        while first < order.count {
+            var end = first + 1
+            while end < order.count, (end - first + 1) * lengths[order[end]] <= TextTower.rowsMax { end += 1 }
+            embed(order[first..<end], of: prompts, lengths, into: &embeddings)
+            first = end
+        }
+        return embeddings
+    }
+
+    /// Where the prompt's meaning is read, as transformers chooses it: the first largest id where `eosTokenID`
+    /// is 2, otherwise the first `eosTokenID`, or 0 where there is none.
+    func pooledPosition(_ ids: [Int32]) -> Int {
+        precondition(!ids.isEmpty && ids.count <= config.contextLength, "a prompt of \(ids.count) tokens")
+        if config.eosTokenID == 2 { return ids.firstIndex(of: ids.max()!) ?? 0 }
+        return ids.firstIndex(of: Int32(config.eosTokenID)) ?? 0
+    }
+
+    private func embed(_ chosen: ArraySlice<Int>, of prompts: [[Int32]], _ lengths: [Int], into embeddings: inout [Float]) {
+        let tokens = lengths[chosen.last!]
+        let batch = chosen.count
+        let width = width, projection = projection
+        withScratch(batch * tokens * width) { x in
+            for (row, prompt) in chosen.enumerated() {
+                for position in 0..<tokens {
+                    // Past a shorter prompt's end anything may stand: its pooled token does not see it.
+                    let id = position < prompts[prompt].count ? Int(prompts[prompt][position]) : 0
+                    precondition(id >= 0 && id < config.vocabulary, "token \(id) of \(config.vocabulary)")
+                    let target = x + (row * tokens + position) * width
+                    for i in 0..<width { target[i] = tokenEmbedding.pointer[id * width + i] + positionEmbedding.pointer[position * width + i] }
+                }
+            }
+            transformer.run(0..<config.tower.layers, x, batch: batch, tokens: tokens)
+            withScratch(batch * (width + projection)) { pooled in
+                for (row, prompt) in chosen.enumerated() {
+                    (pooled + row * width).update(from: x + (row * tokens + lengths[prompt] - 1) * width, count: width)
+                }
+                finalNorm.apply(pooled, into: pooled, rows: batch)
+                let projected = pooled + batch * width
+                projector.apply(pooled, rows: batch, into: projected)
+                embeddings.withUnsafeMutableBufferPointer { target in
+                    for (row, prompt) in chosen.enumerated() {
+                        (target.baseAddress! + prompt * projection).update(from: projected + row * projection, count: projection)
+                    }
+                }
+            }
+        }
+    }
+}
