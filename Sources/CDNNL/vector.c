@@ -62,6 +62,11 @@ static inline uint16_t float_to_half(float f) {
     return (uint16_t)(sign | magnitude >> 13);
 }
 
+// Lists of a value for each lane, by the number of lanes.
+#define LIST4(m, s) m(0, s), m(1, s), m(2, s), m(3, s)
+#define LIST8(m, s) LIST4(m, s), m(4, s), m(5, s), m(6, s), m(7, s)
+#define LIST16(m, s) LIST8(m, s), m(8, s), m(9, s), m(10, s), m(11, s), m(12, s), m(13, s), m(14, s), m(15, s)
+
 #define CONCAT_(a, b) a##b
 #define CONCAT(a, b) CONCAT_(a, b)
 

@@ -31,11 +31,33 @@ static inline V NAME(load_part)(const float *p, int64_t count, float fill) {
     return v;
 }
 
-static inline float NAME(sum)(V v) {
-    float s = 0;
-    for (int l = 0; l < LANES; l++) s += v[l];
-    return s;
+// Across the lanes by halves: a chain of LANES additions would take longer than the rest of a short row.
+#define PARTNER(c, s) ((c) ^ (s))
+#define HALVE(s, combine)                                                                                        \
+    {                                                                                                            \
+        const V other = __builtin_shufflevector(v, v, CONCAT(LIST, LANES)(PARTNER, s));                          \
+        v = combine;                                                                                             \
+    }
+#if LANES == 16
+#define ACROSS(combine) HALVE(8, combine) HALVE(4, combine) HALVE(2, combine) HALVE(1, combine)
+#elif LANES == 8
+#define ACROSS(combine) HALVE(4, combine) HALVE(2, combine) HALVE(1, combine)
+#else
+#define ACROSS(combine) HALVE(2, combine) HALVE(1, combine)
+#endif
+
+static inline __attribute__((always_inline)) float NAME(sum)(V v) {
+    ACROSS(v + other)
+    return v[0];
 }
+
+static inline __attribute__((always_inline)) float NAME(largest)(V v) {
+    ACROSS(NAME(select)(other > v, other, v))
+    return v[0];
+}
+#undef PARTNER
+#undef HALVE
+#undef ACROSS
 
 /// e^x for x <= 0 (any x below 88 in truth), within 2 units in the last place; below -87.3 the answer is 0, and
 /// NaN stays NaN. x = n ln 2 + r, |r| <= ln 2 / 2; e^r by the polynomial of Cephes' expf.
@@ -104,20 +126,19 @@ static void NAME(layer_norm)(const float *x, float *y, int64_t rows, int64_t wid
     }
 }
 
-/// One row in place, of which `padded >= columns` (a multiple of LANES) may be read and written; what lies past
-/// `columns` becomes zeros.
-static inline void NAME(softmax_padded)(float *x, int64_t columns, int64_t padded) {
+/// `exp(x - maximum)` of one row in place, of which `padded >= columns` (a multiple of LANES) may be read and
+/// written; what lies past `columns` becomes zeros. Returns what the row is still to be multiplied with.
+static inline float NAME(exponentials)(float *x, int64_t columns, int64_t padded) {
     for (int64_t i = columns; i < padded; i++) x[i] = -INFINITY;
     V m = (V)-INFINITY;
     for (int64_t i = 0; i < padded; i += LANES) {
         V v = NAME(load)(x + i);
         m = NAME(select)(v > m, v, m);
     }
-    float top = m[0];
-    for (int l = 1; l < LANES; l++) top = m[l] > top ? m[l] : top;
+    const float top = NAME(largest)(m);
     if (top == -INFINITY) {  // every score -inf, or NaN among them: NaN must show, -inf minus -inf must not make one
         for (int64_t i = 0; i < padded; i++) x[i] = x[i] == x[i] ? 0 : x[i];
-        return;
+        return 1;
     }
     V s = (V)0.0f;
     for (int64_t i = 0; i < padded; i += LANES) {
@@ -125,8 +146,7 @@ static inline void NAME(softmax_padded)(float *x, int64_t columns, int64_t padde
         NAME(store)(x + i, e);
         s += e;
     }
-    const float scale = 1.0f / NAME(sum)(s);
-    for (int64_t i = 0; i < padded; i += LANES) NAME(store)(x + i, NAME(load)(x + i) * scale);
+    return 1.0f / NAME(sum)(s);
 }
 
 static void NAME(softmax)(float *x, int64_t rows, int64_t columns, int64_t stride) {
@@ -137,8 +157,7 @@ static void NAME(softmax)(float *x, int64_t rows, int64_t columns, int64_t strid
             V v = NAME(load)(x + i);
             m = NAME(select)(v > m, v, m);
         }
-        float top = m[0];
-        for (int l = 1; l < LANES; l++) top = m[l] > top ? m[l] : top;
+        const float top = NAME(largest)(m);
         if (top == -INFINITY) {
             for (int64_t i = 0; i < columns; i++) x[i] = x[i] == x[i] ? 0 : x[i];
             continue;
@@ -180,15 +199,16 @@ TILE(2)
 TILE(3)
 #undef TILE
 
-/// The tile product of any width, in pieces of at most three vectors, into `c` with rows `c_stride` apart.
+/// The tile product of any width, in pieces of at most three vectors.
 static inline void NAME(strip)(const float *a, int64_t row_step, int64_t k_step, const float *b, int64_t b_stride,
-                               int64_t depth, int64_t vectors, float *c, int64_t c_stride, int rows) {
+                               int64_t depth, int64_t vectors, float *c, int64_t c_stride) {
 #define PIECE(count)                                                                                             \
     {                                                                                                            \
         V t[TILE_ROWS][count];                                                                                   \
         NAME(CONCAT(tile, count))(a, row_step, k_step, b, b_stride, depth, t);                                   \
-        for (int r = 0; r < rows; r++)                                                                           \
-            for (int j = 0; j < count; j++) NAME(store)(c + r * c_stride + j * LANES, t[r][j]);                  \
+        _Pragma("clang loop unroll(full)") for (int r = 0; r < TILE_ROWS; r++)                                   \
+            _Pragma("clang loop unroll(full)") for (int j = 0; j < count; j++)                                   \
+                NAME(store)(c + r * c_stride + j * LANES, t[r][j]);                                              \
         b += count * LANES;                                                                                      \
         c += count * LANES;                                                                                      \
         vectors -= count;                                                                                        \
@@ -199,29 +219,77 @@ static inline void NAME(strip)(const float *a, int64_t row_step, int64_t k_step,
 #undef PIECE
 }
 
+// ---- Transposition --------------------------------------------------------------------------------------
+
+// Of two rows that are `s` apart, the first keeps its columns without bit s and takes those of the second beside
+// them; after s = 1, 2, 4 ... the block is transposed.
+#define LOW(c, s) ((c) & (s) ? LANES + (c) - (s) : (c))
+#define HIGH(c, s) ((c) & (s) ? LANES + (c) : (c) + (s))
+#define STEP(s)                                                                                                  \
+    _Pragma("clang loop unroll(full)") for (int r = 0; r < LANES; r++) if (!(r & (s))) {                         \
+        const V a = v[r], b = v[r + (s)];                                                                        \
+        v[r] = __builtin_shufflevector(a, b, CONCAT(LIST, LANES)(LOW, s));                                       \
+        v[r + (s)] = __builtin_shufflevector(a, b, CONCAT(LIST, LANES)(HIGH, s));                                \
+    }
+
+/// `LANES x LANES` in registers: v[r][c] becomes v[c][r].
+static inline __attribute__((always_inline)) void NAME(transpose)(V v[LANES]) {
+    STEP(1)
+    STEP(2)
+#if LANES > 4
+    STEP(4)
+#endif
+#if LANES > 8
+    STEP(8)
+#endif
+}
+#undef LOW
+#undef HIGH
+#undef STEP
+
+/// `to[c][r] = from[r][c] * scale` for `columns` columns; what lies past `rows`, up to `padded`, becomes zeros.
+static void NAME(transposed)(const float *from, int64_t from_stride, int64_t rows, int64_t columns, float scale,
+                             float *to, int64_t to_stride, int64_t padded) {
+    for (int64_t row = 0; row < padded; row += LANES)
+        for (int64_t column = 0; column < columns; column += LANES) {
+            const int64_t width = columns - column < LANES ? columns - column : LANES;
+            V v[LANES];
+#pragma clang loop unroll(full)
+            for (int r = 0; r < LANES; r++) {
+                const float *place = from + (row + r) * from_stride + column;
+                v[r] = row + r >= rows ? (V)0.0f : width == LANES ? NAME(load)(place) : NAME(load_part)(place, width, 0);
+                v[r] *= scale;
+            }
+            NAME(transpose)(v);
+#pragma clang loop unroll(full)
+            for (int c = 0; c < LANES; c++)
+                if (c < width) NAME(store)(to + (column + c) * to_stride + row, v[c]);
+        }
+}
+
 // ---- Attention ------------------------------------------------------------------------------------------
 
 #define ROUND_UP(x) (((x) + LANES - 1) / LANES * LANES)
+// Queries are transposed in blocks that hold whole tiles.
+#define QUERIES (LANES > TILE_ROWS ? LANES : TILE_ROWS)
 
 static int64_t NAME(attention_scratch)(int64_t tokens, int64_t head_dim) {
     const int64_t padded = ROUND_UP(tokens), depth = ROUND_UP(head_dim);
-    // keys transposed, values, one tile of queries, its scores, its answers
-    return head_dim * padded + tokens * depth + head_dim * TILE_ROWS + TILE_ROWS * padded + TILE_ROWS * depth;
+    // keys and a block of queries transposed, values, the scores and answers of one tile of queries
+    return head_dim * padded + head_dim * QUERIES + tokens * depth + TILE_ROWS * padded + TILE_ROWS * depth;
 }
 
 /// Scores of one tile of queries stay in the first-level cache, keys and values of one head in the second.
+/// Meanwhile `next`, `stride` apart too, is fetched: another head's q, k and v lie `next_step` from each other.
 static void NAME(attention)(const float *q, const float *k, const float *v, int64_t stride, int64_t tokens,
                             int64_t head_dim, int causal, int64_t first, int64_t last, float *out, int64_t out_stride,
-                            float *scratch) {
+                            const float *next, int64_t next_step, float *scratch) {
     const int64_t padded = ROUND_UP(tokens), depth = ROUND_UP(head_dim);
     const float scale = 1.0f / sqrtf((float)head_dim);
-    float *keys = scratch, *values = keys + head_dim * padded, *queries = values + tokens * depth;
-    float *scores = queries + head_dim * TILE_ROWS, *answers = scores + TILE_ROWS * padded;
+    float *keys = scratch, *queries = keys + head_dim * padded, *values = queries + head_dim * QUERIES;
+    float *scores = values + tokens * depth, *answers = scores + TILE_ROWS * padded;
 
-    for (int64_t t = 0; t < tokens; t++)
-        for (int64_t i = 0; i < head_dim; i++) keys[i * padded + t] = k[t * stride + i];
-    for (int64_t i = 0; i < head_dim; i++)
-        for (int64_t t = tokens; t < padded; t++) keys[i * padded + t] = 0;
+    NAME(transposed)(k, stride, tokens, head_dim, 1, keys, padded, padded);
     for (int64_t t = 0; t < tokens; t++) {
         memcpy(values + t * depth, v + t * stride, (size_t)head_dim * sizeof(float));
         for (int64_t i = head_dim; i < depth; i++) values[t * depth + i] = 0;
@@ -229,17 +297,29 @@ static void NAME(attention)(const float *q, const float *k, const float *v, int6
 
     for (int64_t start = first; start < last; start += TILE_ROWS) {
         const int rows = last - start < TILE_ROWS ? (int)(last - start) : TILE_ROWS;
-        for (int r = 0; r < TILE_ROWS; r++)
-            for (int64_t i = 0; i < head_dim; i++)
-                queries[i * TILE_ROWS + r] = r < rows ? q[(start + r) * stride + i] * scale : 0;
+        const int within = (int)((start - first) % QUERIES);
+        if (within == 0) {
+            const int64_t rest = last - start;
+            NAME(transposed)(q + start * stride, stride, rest < QUERIES ? rest : QUERIES, head_dim, scale, queries, QUERIES,
+                             QUERIES);
+        }
+        if (next)
+            for (int r = 0; r < rows; r++)
+                for (int part = 0; part < 3; part++)
+                    for (int64_t i = 0; i < head_dim; i += 16)
+                        __builtin_prefetch(next + (start + r) * stride + part * next_step + i, 0, 2);
         // A causal query sees the keys up to its own; the tile computes those of its last row.
         const int64_t seen = causal ? start + rows : tokens, width = ROUND_UP(seen);
-        NAME(strip)(queries, 1, TILE_ROWS, keys, padded, head_dim, width / LANES, scores, padded, TILE_ROWS);
+        float rest[TILE_ROWS];
+        NAME(strip)(queries + within, 1, QUERIES, keys, padded, head_dim, width / LANES, scores, padded);
         for (int r = 0; r < rows; r++)
-            NAME(softmax_padded)(scores + r * padded, causal ? start + r + 1 : tokens, width);
-        NAME(strip)(scores, padded, 1, values, depth, seen, depth / LANES, answers, depth, TILE_ROWS);
-        for (int r = 0; r < rows; r++)
+            rest[r] = NAME(exponentials)(scores + r * padded, causal ? start + r + 1 : tokens, width);
+        NAME(strip)(scores, padded, 1, values, depth, seen, depth / LANES, answers, depth);
+        for (int r = 0; r < rows; r++) {
+            for (int64_t i = 0; i < depth; i += LANES)
+                NAME(store)(answers + r * depth + i, NAME(load)(answers + r * depth + i) * rest[r]);
             memcpy(out + (start + r) * out_stride, answers + r * depth, (size_t)head_dim * sizeof(float));
+        }
     }
 }
 
@@ -366,6 +446,7 @@ static const saed_kernels NAME(kernels) = {
 #undef I
 #undef VECTORS
 #undef ROUND_UP
+#undef QUERIES
 #undef SUFFIX
 #undef ISA
 #undef LANES

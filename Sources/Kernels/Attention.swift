@@ -39,22 +39,26 @@ package func attention(
     let width = heads * headDim
     let scratchCount = Int(kernels.attention_scratch(Int64(tokens), Int64(headDim)))
     // Where there are fewer heads than threads the queries are divided too; each part packs the keys again.
-    let wanted = (2 * Team.threads + batch * heads - 1) / (batch * heads)
-    let tile = Int(kernels.tile_rows)
-    let parts = batch * heads >= Team.threads ? 1 : min(wanted, (queries.count + tile - 1) / tile)
+    let jobs = batch * heads, tile = Int(kernels.tile_rows)
+    let parts = jobs >= Team.threads ? 1 : min((2 * Team.threads + jobs - 1) / jobs, (queries.count + tile - 1) / tile)
     let partSize = ((queries.count + parts - 1) / parts + tile - 1) / tile * tile
-    Team.parallelFor(batch * heads * parts) { index in
-        let head = index / parts % heads, image = index / parts / heads
-        let first = queries.lowerBound + index % parts * partSize
-        let last = min(queries.upperBound, first + partSize)
-        guard first < last else { return }
-        let q = qkv + image * tokens * 3 * width + head * headDim
-        // The kernel counts output rows by token; ours begin at the first query.
-        let rows = out + (image * queries.count - queries.lowerBound) * width + head * headDim
-        Scratch.withFloats(scratchCount) { scratch in
-            kernels.attention(
-                q, q + width, q + 2 * width, Int64(3 * width), Int64(tokens), Int64(headDim), causal ? 1 : 0,
-                Int64(first), Int64(last), rows, Int64(width), scratch)
+    // A thread takes some heads in a row, so that it can fetch the next one's rows, which lie far apart.
+    let run = parts > 1 ? 1 : max(1, min(6, jobs / (8 * Team.threads)))
+    Team.parallelFor((jobs * parts + run - 1) / run) { index in
+        for job in index * run..<min(jobs * parts, (index + 1) * run) {
+            let head = job / parts % heads, image = job / parts / heads
+            let first = queries.lowerBound + job % parts * partSize
+            let last = min(queries.upperBound, first + partSize)
+            guard first < last else { continue }
+            let q = qkv + image * tokens * 3 * width + head * headDim
+            let next = job + 1 < (index + 1) * run && head + 1 < heads ? q + headDim : nil
+            // The kernel counts output rows by token; ours begin at the first query.
+            let rows = out + (image * queries.count - queries.lowerBound) * width + head * headDim
+            Scratch.withFloats(scratchCount) { scratch in
+                kernels.attention(
+                    q, q + width, q + 2 * width, Int64(3 * width), Int64(tokens), Int64(headDim), causal ? 1 : 0,
+                    Int64(first), Int64(last), rows, Int64(width), next, Int64(width), scratch)
+            }
         }
     }
 }

@@ -83,9 +83,10 @@ typedef struct {
     /// Floats of scratch that one head of attention needs.
     int64_t (*attention_scratch)(int64_t tokens, int64_t head_dim);
     /// One head: q, k, v are rows `stride` apart, `out` rows `out_stride` apart. Queries `first..<last`.
+    /// `next` (may be NULL) is the q of another head, its k and v `next_step` further each: fetched meanwhile.
     void (*attention)(const float *q, const float *k, const float *v, int64_t stride, int64_t tokens,
                       int64_t head_dim, int causal, int64_t first, int64_t last, float *out, int64_t out_stride,
-                      float *scratch);
+                      const float *next, int64_t next_step, float *scratch);
 
     /// Rows `x - shift` (shift may be NULL), `tile_rows` at a time, as `[tile][width][tile_rows]`; the last tile
     /// is filled with zeros.
