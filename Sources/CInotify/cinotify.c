@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/fsuid.h>
 #include <sys/vfs.h>
 
 int saed_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
@@ -24,5 +23,3 @@ int saed_has_writer(int descriptor) {
     fcntl(descriptor, F_SETLEASE, F_UNLCK);
     return 0;
 }
-
-void saed_set_file_user(uint32_t user) { setfsuid(user); }

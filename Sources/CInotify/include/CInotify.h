@@ -15,7 +15,4 @@ int64_t saed_file_system_type(const char *path);
 /// `descriptor`: opened read-only.
 int saed_has_writer(int descriptor);
 
-/// setfsuid(2): checks of this thread's file accesses are those of `user` from now on.
-void saed_set_file_user(uint32_t user);
-
 #endif

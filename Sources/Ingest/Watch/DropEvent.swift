@@ -35,8 +35,8 @@ public struct DroppedFile: Sendable, Hashable {
 /// One settled fact.
 ///
 /// The consumer applies `moved` and `removed` to its catalog before it asks for the next event; a path it
-/// knows nothing of is then no error (a file can be renamed while its content is still in the pipeline, whose
-/// jobs' paths follow the same events).
+/// knows nothing of is then no error. Files it was given and has not committed yet are forgotten where their
+/// path is among those: what is still there is delivered again, under its new path.
 public enum DropEvent: Sendable, Hashable {
     /// New or changed content; once per change.
     case file(DroppedFile)

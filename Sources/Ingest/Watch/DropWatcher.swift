@@ -28,6 +28,7 @@ public final class DropWatcher: Sendable {
     private let shared: WatchShared
     private let finished = DispatchSemaphore(value: 0)
     private let isStarted = Mutex(false)
+    private let prologue = Mutex<(@Sendable () -> Void)?>(nil)
 
     /// The drop folder, absolute, symbolic links resolved.
     public let folder: String
@@ -59,7 +60,9 @@ public final class DropWatcher: Sendable {
             return !started
         }
         guard first else { return }
+        let begin = prologue.withLock { $0 }
         let thread = Thread { [engine, shared, finished] in
+            begin?()
             engine.run()
             shared.queue.close()
             finished.signal()
@@ -80,7 +83,7 @@ public final class DropWatcher: Sendable {
     /// The next event; waits for it. One consumer only. By asking, it says that its catalog (`known`) reflects
     /// the events before.
     /// - Returns: nil after `stop`.
-    public func next() -> DropEvent? { shared.queue.next(until: .distantFuture) }
+    public func next() -> DropEvent? { shared.queue.next(until: nil) }
 
     /// As `next()`, but nil as well when the time is over.
     public func next(timeout: Duration) -> DropEvent? {
@@ -125,6 +128,12 @@ public final class DropWatcher: Sendable {
 
     /// For tests: stops reading events, so that the kernel's queue overflows as it would under load.
     package func pauseReading(_ isPaused: Bool) { shared.send(.pause(isPaused)) }
+
+    /// For tests: what an overflow leads to.
+    package func requestRescan() { shared.send(.rescan) }
+
+    /// For tests: run first on the watcher's thread.
+    package func onThreadStart(_ body: @escaping @Sendable () -> Void) { prologue.withLock { $0 = body } }
 }
 
 /// What the watcher's thread shares with others.
@@ -135,6 +144,7 @@ final class WatchShared: Sendable {
         case look(String)
         case synchronise(DispatchSemaphore)
         case pause(Bool)
+        case rescan
     }
 
     let waker: Waker
@@ -146,7 +156,7 @@ final class WatchShared: Sendable {
 
     init(waker: Waker) {
         self.waker = waker
-        queue = EventQueue { waker.wake() }
+        queue = EventQueue(wake: { waker.wake() })
     }
 
     func send(_ command: Command) {

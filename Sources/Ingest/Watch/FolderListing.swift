@@ -10,6 +10,10 @@ struct FolderListing {
     private var starts: [Int] = []
     private var order: [Int32] = []
 
+    /// Of the folder that was read.
+    let inode: UInt64
+    let device: UInt64
+
     enum Entry {
         case file(String), folder(String)
         /// Not UTF-8; repaired, for the message.
@@ -25,6 +29,9 @@ struct FolderListing {
             return nil
         }
         defer { closedir(stream) }
+        let facts = FileFacts.of(descriptor: descriptor)
+        inode = facts?.stamp.inode ?? 0
+        device = facts?.device ?? 0
         errno = 0
         while let entry = readdir(stream) {
             let isFolder = FolderListing.isFolder(entry, in: path)

@@ -31,7 +31,7 @@ final class FolderNode {
     var isPolled = false
     /// The model or SAE folder this is or lies in.
     var bundle: Bundle?
-    /// Something happened below while it hung nowhere (between the halves of a rename): scan when it is back.
+    /// Something in or below it could not be looked at (`WatchEngine.disturb`).
     var wasDisturbed = false
     /// The last poll that saw it.
     var lastPoll = 0
@@ -53,13 +53,6 @@ final class FolderNode {
             node = parent
         }
         return names.reversed().joined(separator: "/")
-    }
-
-    /// The topmost folder it hangs from.
-    var top: FolderNode {
-        var node = self
-        while let parent = node.parent { node = parent }
-        return node
     }
 
     func path(of name: FileName) -> String? {

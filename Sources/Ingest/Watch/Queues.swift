@@ -81,11 +81,12 @@ final class EventQueue: @unchecked Sendable {
     private var events = Fifo<DropEvent>()
     private var files = 0
     private var inHand = false
+    private var taken = 0
     private var isClosed = false
     /// Called, without the lock, when the consumer took something.
-    private let taken: @Sendable () -> Void
+    private let wake: @Sendable () -> Void
 
-    init(taken: @escaping @Sendable () -> Void) { self.taken = taken }
+    init(wake: @escaping @Sendable () -> Void) { self.wake = wake }
 
     func append(_ event: DropEvent) {
         condition.lock()
@@ -96,23 +97,30 @@ final class EventQueue: @unchecked Sendable {
     }
 
     /// Blocks until there is an event, the queue is closed (nil) or the time is over (nil).
-    func next(until deadline: Date) -> DropEvent? {
+    func next(until deadline: Date?) -> DropEvent? {
         condition.lock()
         inHand = false
         if events.isEmpty {
             // The watcher may wait for just this: a consumer that has applied all it was given.
             condition.unlock()
-            taken()
+            wake()
             condition.lock()
         }
-        while events.isEmpty, !isClosed, condition.wait(until: deadline) {}
+        while events.isEmpty, !isClosed {
+            if let deadline {
+                guard condition.wait(until: deadline) else { break }
+            } else {
+                condition.wait()
+            }
+        }
         let event = events.popFirst()
         if let event {
             inHand = true
+            taken += 1
             if case .file = event { files -= 1 }
         }
         condition.unlock()
-        if event != nil { taken() }
+        if event != nil { wake() }
         return event
     }
 
@@ -128,6 +136,13 @@ final class EventQueue: @unchecked Sendable {
         condition.lock()
         defer { condition.unlock() }
         return (events.count, files)
+    }
+
+    /// How many events the consumer has taken and come back from.
+    var applied: Int {
+        condition.lock()
+        defer { condition.unlock() }
+        return inHand ? taken - 1 : taken
     }
 
     /// The consumer has taken everything and come back for more: its catalog says what the events said.

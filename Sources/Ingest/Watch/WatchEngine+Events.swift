@@ -27,10 +27,7 @@ extension WatchEngine {
             if node.isRoot, !event.mask.isDisjoint(with: [.deleteSelf, .moveSelf]) { rootIsGone() }
             return  // for other folders the parent's event tells
         }
-        guard let path = node.path(of: FileName(name)) else {
-            node.top.wasDisturbed = true
-            return
-        }
+        guard let path = node.path(of: FileName(name)) else { return disturb(node) }
         if !event.nameIsText {
             if !event.mask.isDisjoint(with: [.create, .movedTo]) { refuse(path, .nameNotText) }
         } else if let bundle = node.bundle {
@@ -43,7 +40,15 @@ extension WatchEngine {
     private func handle(_ event: InotifyEvent, _ name: FileName, in node: FolderNode, path: String) {
         let mask = event.mask, isFolder = mask.contains(.isFolder)
         if mask.contains(.create) {
-            arrive(name, in: node, as: .created)
+            if !isFolder, FileFacts.isMissing(absolute(path)) {
+                // Renamed or deleted since, or a folder above was, of which the next events tell. That it is new
+                // is known only now.
+                let record = record(name, in: node, isTaken: false)
+                record.isWriting = true
+                settleAgain(record, rest: options.settle)
+            } else {
+                arrive(name, in: node, as: .created)
+            }
         } else if mask.contains(.movedTo) {
             movedTo(name, in: node, isFolder: isFolder, cookie: event.cookie)
         } else if mask.contains(.movedFrom) {
@@ -67,8 +72,12 @@ extension WatchEngine {
     }
 
     func arrive(_ name: FileName, in node: FolderNode, as arrival: Arrival) {
-        guard let path = node.path(of: name), !IgnoredNames.contains(name.text), let facts = FileFacts.of(absolute(path))
-        else { return }
+        guard let path = node.path(of: name), !IgnoredNames.contains(name.text) else { return }
+        guard let facts = FileFacts.of(absolute(path)) else {
+            // Gone again or renamed, of which another event tells; unless it is a folder above that was renamed.
+            return isInPlace(node) ? () : disturb(node)
+        }
+        if facts.kind == .folder, !isInPlace(node) { return disturb(node) }
         switch facts.kind {
         case .folder: _ = arriveFolder(name, in: node, path: path, facts)
         case .file: if node.bundle == nil { arriveFile(name, in: node, facts, as: arrival) }

@@ -111,6 +111,22 @@ extension WatchEngine {
         if node.isPolled { polled.removeAll { $0 === node } }
     }
 
+    /// Whether the folder is still where the events read so far say. If not, a rename is in the queue.
+    func isInPlace(_ node: FolderNode) -> Bool {
+        guard let path = node.path, let facts = FileFacts.of(absolute(path)) else { return false }
+        return facts.stamp.inode == node.inode && facts.device == node.device
+    }
+
+    /// Something in the folder could not be looked at, because it is being renamed or hangs nowhere: it is scanned
+    /// again when it, or a folder above it, has its new name.
+    func disturb(_ node: FolderNode) {
+        var next: FolderNode? = node
+        while let node = next {
+            node.wasDisturbed = true
+            next = node.parent
+        }
+    }
+
     /// On request: the first folder of the path that is not known, or the file.
     func look(at path: String) {
         var node = rootNode

@@ -46,7 +46,11 @@ extension WatchEngine {
         } else {
             moveFile(hold, to: name, in: node, path: to)
         }
-        // Where two names are exchanged, or another file took the name at once, something is there again.
+        lookAgain(where: hold)
+    }
+
+    /// Where two names are exchanged, or another file took the name at once, something is there again.
+    private func lookAgain(where hold: Hold) {
         if hold.folder.path != nil { arrive(hold.name, in: hold.folder, as: .renamed) }
     }
 
@@ -56,60 +60,66 @@ extension WatchEngine {
         if let child = node.children[name] { dismantle(child) }
     }
 
+    /// `moved` is told only where the catalog has this very file under its old name. Otherwise (it is still with
+    /// the consumer; a scan ahead of the events saw another file there) the old path is gone and the new one a drop:
+    /// more work, never a wrong path.
     private func moveFile(_ hold: Hold, to name: FileName, in node: FolderNode, path: String) {
         displace(name, in: node)
-        if let facts = FileFacts.of(absolute(path)), facts.kind != .file {
+        let facts = FileFacts.of(absolute(path))
+        if let facts, facts.kind != .file {
             left(hold)
             return arrive(name, in: node, as: .renamed)
         }
-        if let record = hold.record {
-            record.name = name
-            record.folder = node
-            node.records[name] = record
-            if record.isTaken { emit(.moved(from: hold.from, to: path, isFolder: false)) }
-            record.isTaken = true  // what it replaced may be known
-            switch record.state {
-            case .settling:
-                // Renamed after it was closed: in place now.
-                if !record.isWriting, record.attempt == 1 { record.rest = min(record.rest, options.settleRenamed) }
-                settleAgain(record, rest: record.rest)
-            case .ready: enqueue(record)  // its lane entry may have come up while it hung nowhere
-            case .inFlight, .gone: break
-            }
-        } else {
-            emit(.moved(from: hold.from, to: path, isFolder: false))
+        guard let facts, knownForSure(at: hold.from)?.inode == facts.stamp.inode else {
+            let wasTaken = hold.record?.isTaken ?? true
+            if wasTaken, !hold.isAnnounced { emit(.removed(path: hold.from, isFolder: false)) }
+            // Made even if it can't be seen: where a folder above was renamed since, the record follows.
+            let record = hold.record ?? self.record(name, in: node, isTaken: true)
+            follow(record, to: name, in: node)
+            return
         }
+        emit(.moved(from: hold.from, to: path, isFolder: false))
+        if let record = hold.record { follow(record, to: name, in: node) }
+    }
+
+    private func follow(_ record: FileRecord, to name: FileName, in node: FolderNode) {
+        record.name = name
+        record.folder = node
+        node.records[name] = record
+        record.isTaken = true  // what it replaced may be known
+        // Renamed after it was closed: in place now.
+        let isComplete = !record.isWriting && record.attempt == 1
+        record.stamp = nil
+        settleAgain(record, rest: isComplete ? min(record.rest, options.settleRenamed) : record.rest)
     }
 
     private func moveFolder(_ hold: Hold, to name: FileName, in node: FolderNode, path: String) {
+        let facts = FileFacts.of(absolute(path))
+        guard let child = hold.node, let facts, facts.kind == .folder,
+            facts.stamp.inode == child.inode, facts.device == child.device, node.children[name]?.inode != child.inode
+        else {
+            // Not scanned yet; or a scan ahead of the events has seen what came later, here or at the old place.
+            left(hold)
+            return arrive(name, in: node, as: .renamed)
+        }
+        displace(name, in: node)
         emit(.moved(from: hold.from, to: path, isFolder: true))
         if let told = fingerprints.removeValue(forKey: FileName(hold.from)) { fingerprints[FileName(path)] = told }
-        let facts = FileFacts.of(absolute(path))
-        guard let child = hold.node, facts?.kind == .folder, facts?.stamp.inode == child.inode, facts?.device == child.device
-        else {
-            // Not scanned yet, or another folder is there by now: its content is looked at afresh.
-            if let child = hold.node { dismantle(child) }
-            if let existing = node.children[name] {
-                scanArrival(of: existing)
-            } else {
-                arrive(name, in: node, as: .renamed)
-            }
-            return
-        }
-        if let existing = node.children[name] {
-            dismantle(existing)
-            // A scan ahead of the events may have given the folder's watch to that node.
-            if child.watch < 0 { child.wasDisturbed = watch(child) }
-        }
         child.name = name
         child.parent = node
         node.children[name] = child
         if child.isPolled, !node.isPolled, !polled.contains(where: { $0 === child }) { polled.append(child) }
         if let bundle = child.bundle, bundle.isDue { touch(bundle, rest: options.settleRenamed) }
-        if child.wasDisturbed {
-            child.wasDisturbed = false
-            scanArrival(of: child)
+        settleFilesWithConsumer(below: child)
+        if child.wasDisturbed { scanArrival(of: child, isDeep: true) }
+    }
+
+    /// The consumer has them under paths that are no more.
+    private func settleFilesWithConsumer(below node: FolderNode) {
+        for record in node.records.values {
+            if case .inFlight = record.state { settleAgain(record, rest: options.settleRenamed) }
         }
+        for child in node.children.values { settleFilesWithConsumer(below: child) }
     }
 
     /// It left the folder, or its place in it.
@@ -124,7 +134,9 @@ extension WatchEngine {
     func expireHolds() {
         while let (cookie, expires) = holdOrder.first, expires <= now || holds[cookie] == nil {
             _ = holdOrder.popFirst()
-            if let hold = holds.removeValue(forKey: cookie) { left(hold) }
+            guard let hold = holds.removeValue(forKey: cookie) else { continue }
+            left(hold)
+            lookAgain(where: hold)
         }
     }
 }

@@ -31,12 +31,15 @@ final class Scan {
     var frames: [Frame] = []
     /// Files recorded so far.
     var found = 0
-    /// Roots still to be walked, of a poll.
+    /// Folders still to be walked.
     var roots: [FolderNode] = []
+    /// Goes into folders that have been scanned before.
+    var isDeep: Bool
 
     init(purpose: Purpose, cursor: KnownCursor?) {
         self.purpose = purpose
         self.cursor = cursor
+        isDeep = purpose != .arrival
     }
 
     /// A handful of files is a drop like any other; many are a backlog that fresh drops may overtake.
@@ -46,8 +49,9 @@ final class Scan {
 extension WatchEngine {
     private static let stepsMax = 512
 
-    func scanArrival(of node: FolderNode) {
+    func scanArrival(of node: FolderNode, isDeep: Bool = false) {
         let scan = Scan(purpose: .arrival, cursor: nil)
+        scan.isDeep = isDeep
         scan.roots = [node]
         arrivals.append(scan)
     }
@@ -99,7 +103,7 @@ extension WatchEngine {
             return true
         }
         guard let folder = frame.node.path else {
-            frame.node.top.wasDisturbed = true  // moved away; scanned again if it comes back
+            disturb(frame.node)  // scanned again if it comes back
             scan.frames.removeLast()
             return true
         }
@@ -127,14 +131,16 @@ extension WatchEngine {
         switch entry {
         case let .notText(name): refuse(prefix + name, .nameNotText)
         case let .folder(name), let .file(name):
-            guard !IgnoredNames.contains(name), let facts = FileFacts.of(absolute(prefix + name)) else { return }
+            guard !IgnoredNames.contains(name) else { return }
+            guard let facts = FileFacts.of(absolute(prefix + name)) else { return isInPlace(node) ? () : disturb(node) }
             switch facts.kind {
             case .folder:
                 let isNew = node.children[FileName(name)] == nil
+                guard isInPlace(node) else { return disturb(node) }
                 guard let child = hang(FileName(name), in: node, path: prefix + name, facts) else { return }
                 child.lastPoll = pollNumber
                 // An arrival's folder that is known already has a scan of its own.
-                if isNew || scan.purpose != .arrival { open(child, in: scan) }
+                if isNew || scan.isDeep { open(child, in: scan) }
             case .file: if node.bundle == nil { visitFile(FileName(name), in: node, path: prefix + name, facts, scan) }
             default: examineSpecial(prefix + name, facts.kind)
             }
@@ -145,9 +151,12 @@ extension WatchEngine {
         guard let path = node.path else { return }
         var failure: Int32 = 0
         guard let listing = FolderListing(path: absolute(path), failure: &failure) else {
-            if failure == ENOENT || failure == ENOTDIR { return }
+            if failure == ENOENT || failure == ENOTDIR { return disturb(node) }
             return refuse(path, .unreadable(isFolder: true, reason: errorText(failure)))
         }
+        // Another folder has its place by now: a rename is in the queue of events.
+        guard listing.inode == node.inode, listing.device == node.device else { return disturb(node) }
+        node.wasDisturbed = false
         if let bundle = node.bundle { scanned(bundle, at: node, scan.purpose) }
         scan.frames.append(Scan.Frame(node: node, listing: listing))
     }
@@ -201,12 +210,26 @@ extension WatchEngine {
     private func checkKnown(in scan: Scan) {
         guard let file = scan.cursor?.peek() else { return }
         scan.cursor?.pop()
-        guard FileFacts.isMissing(absolute(file.path)) else { return }
+        guard isGone(file.path) else { return }
         // Without the drop folder everything would look deleted.
         guard let facts = FileFacts.of(root), facts.stamp.inode == rootNode.inode, facts.device == rootNode.device else {
             return rootIsGone()
         }
         emit(.removed(path: file.path, isFolder: false))
+    }
+
+    /// Whether no file is at the path any more. What merely can't be looked at now is not gone.
+    private func isGone(_ path: String) -> Bool {
+        var failure: Int32 = 0
+        guard let facts = FileFacts.of(absolute(path), failure: &failure) else { return failure == ENOENT || failure == ENOTDIR }
+        if facts.kind != .file { return true }
+        // There, but perhaps through a symbolic link that took a folder's place.
+        var parent = path[...]
+        while let slash = parent.lastIndex(of: "/") {
+            parent = parent[..<slash]
+            if FileFacts.of(absolute(String(parent)))?.kind == .link { return true }
+        }
+        return false
     }
 
     /// Folders that a poll did not meet are gone; their files are told by the catalog's side of the walk.

@@ -54,6 +54,11 @@ final class WatchEngine: @unchecked Sendable {
     /// What was refused and how it looked then, so that a rescan does not repeat it.
     var refused: [FileName: RefusedLook] = [:]
 
+    /// Events so far, and those paths of which the consumer may not have heard the latest yet.
+    var emitted = 0
+    var outdated: [FileName: Int] = [:]
+    var outdatedFolders: [(event: Int, prefix: String)] = []
+
     var isRootGone = false
     var rootDevice: UInt64 = 0
     var nextRootCheck = ContinuousClock.now
@@ -121,6 +126,7 @@ final class WatchEngine: @unchecked Sendable {
                 settleAgain(record, rest: rest)
             }
         case let .look(path): look(at: path)
+        case .rescan: wantRescan()
         case let .pause(isPaused): self.isPaused = isPaused
         case .stop, .synchronise: break  // the loop's own
         }
@@ -249,7 +255,32 @@ final class WatchEngine: @unchecked Sendable {
 
     func absolute(_ path: String) -> String { path.isEmpty ? root : root + "/" + path }
 
-    func emit(_ event: DropEvent) { shared.queue.append(event) }
+    func emit(_ event: DropEvent) {
+        emitted += 1
+        switch event {
+        case let .moved(from, to, isFolder): for path in [from, to] { outdate(path, isFolder) }
+        case let .removed(path, isFolder): outdate(path, isFolder)
+        case .file, .folderSettled, .refused, .scanFinished: break
+        }
+        shared.queue.append(event)
+    }
+
+    private func outdate(_ path: String, _ isFolder: Bool) {
+        if isFolder { outdatedFolders.append((emitted, path + "/")) } else { outdated[FileName(path)] = emitted }
+    }
+
+    /// The file that the catalog has at a path; nil as well where it has not been told all about this path yet.
+    func knownForSure(at path: String) -> FileStamp? {
+        let applied = shared.queue.applied
+        if let newest = outdated[FileName(path)] {
+            if newest > applied { return nil }
+            outdated[FileName(path)] = nil
+        }
+        if applied == emitted { outdated = [:] }
+        outdatedFolders.removeAll { $0.event <= applied }
+        if outdatedFolders.contains(where: { path.utf8.starts(with: $0.prefix.utf8) }) { return nil }
+        return known.file(at: path)
+    }
 
     func refuse(_ path: String, _ reason: Refusal) {
         let facts = FileFacts.of(absolute(path))

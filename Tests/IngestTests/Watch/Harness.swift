@@ -63,6 +63,21 @@ func readRegular(_ path: String) -> String? {
     return String(decoding: data, as: UTF8.self)
 }
 
+// Of libc, but not in Swift's Glibc module.
+
+/// Gives two names each other's file, renameat2(2) with RENAME_EXCHANGE. - Returns: 0 on success.
+@discardableResult
+func exchange(_ a: String, _ b: String) -> Int32 {
+    typealias Call = @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
+    return unsafeBitCast(dlsym(nil, "renameat2"), to: Call.self)(AT_FDCWD, a, AT_FDCWD, b, 2)
+}
+
+/// This thread's file accesses are checked as another user's from now on, setfsuid(2).
+func setFileUser(_ user: UInt32) {
+    typealias Call = @convention(c) (UInt32) -> Int32
+    _ = unsafeBitCast(dlsym(nil, "setfsuid"), to: Call.self)(user)
+}
+
 /// Settle times of some milliseconds: what a test waits for is an event, not these.
 func quickOptions(_ change: (inout WatchOptions) -> Void = { _ in }) -> WatchOptions {
     var options = WatchOptions()
