@@ -1,7 +1,7 @@
 // libjpeg-turbo driven exactly as Pillow's JpegDecode.c does: default DCT (islow), fancy upsampling, a source that
 // suspends at the end of the data, warnings ignored, CMYK read with Adobe's inverted polarity.
 //
-// Invariants: every exit destroys the decompressor; nothing is allocated outside libjpeg, so that a longjmp leaks nothing.
+// Invariants: every exit destroys the decompressor; nothing is allocated outside libjpeg, so a longjmp leaks nothing.
 
 #include "CImageShims.h"
 

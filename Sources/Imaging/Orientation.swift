@@ -40,7 +40,7 @@ enum Orientation {
                 let count = integer(at + 4, bytes: 4), integer(at + 8, bytes: 4) != nil
             else { return nil }
             guard tag == 0x0112 else { continue }
-            // The first of however many SHORTs or LONGs, signed or not; they lie elsewhere if four bytes don't hold them.
+            // The first of however many SHORTs or LONGs, signed or not; elsewhere if four bytes don't hold them.
             let widths = [3: 2, 8: 2, 4: 4, 9: 4, 6: 1]
             guard let width = widths[type], count > 0 else { continue }
             let place = count * width <= 4 ? at + 8 : integer(at + 8, bytes: 4) ?? tiff.count

@@ -45,7 +45,7 @@ enum PNG {
         }
 
         let image = try RGBImage(width: header.width, height: header.height) { rgb throws(ImagingError) in
-            var source = try ImageDataReader(chunks, rows: header.height)
+            var source = try ImageDataReader(chunks, header)
             let convert = PNGRowConverter(header, palette: palette)
             if header.interlaced {
                 try readInterlaced(header, &source, convert, rgb)
@@ -220,14 +220,16 @@ extension PNG {
     struct ImageDataReader: ~Copyable {
         private(set) var chunks: ChunkReader
         private let inflater: Inflater
-        private let rows: Int
+        private let header: Header
 
         /// `chunks` is about to read the first IDAT chunk.
-        init(_ chunks: ChunkReader, rows: Int) throws(ImagingError) {
-            guard let inflater = Inflater() else { throw .outOfMemory(.png, width: 0, height: rows) }
+        init(_ chunks: ChunkReader, _ header: Header) throws(ImagingError) {
+            guard let inflater = Inflater() else {
+                throw .outOfMemory(.png, width: header.width, height: header.height)
+            }
             self.inflater = inflater
             self.chunks = chunks
-            self.rows = rows
+            self.header = header
         }
 
         /// The next `count` bytes, which belong to image row `y`.
@@ -238,17 +240,19 @@ extension PNG {
                 done += written
                 switch outcome {
                 // The checksum behind the last row is seen together with that row, or not at all.
-                case .damaged: throw .corrupt(.png, detail: "its image data can't be decompressed in row \(y) of \(rows)")
-                case .outOfMemory: throw .outOfMemory(.png, width: 0, height: rows)
+                case .damaged:
+                    throw .corrupt(
+                        .png, detail: "its image data can't be decompressed in row \(y) of \(header.height)")
+                case .outOfMemory: throw .outOfMemory(.png, width: header.width, height: header.height)
                 case _ where done == count: return
                 case .filled: continue
                 case .needsInput:
                     guard let chunk = chunks.peek(), chunk.name == "IDAT" else {
-                        throw .truncated(.png, detail: "it ends in row \(y) of \(rows)")
+                        throw .truncated(.png, detail: "it ends in row \(y) of \(header.height)")
                     }
                     chunks.skip(chunk)
                     inflater.setInput(UnsafeRawBufferPointer(rebasing: chunk.data))
-                case .ended: throw .corrupt(.png, detail: "its image data ends in row \(y) of \(rows)")
+                case .ended: throw .corrupt(.png, detail: "its image data ends in row \(y) of \(header.height)")
                 }
             }
         }

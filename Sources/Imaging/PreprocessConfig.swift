@@ -124,7 +124,8 @@ extension PreprocessConfig {
         }
         if try flag(.doPad, default: false) {
             throw PreprocessConfigError(
-                description: "preprocessor_config.json: 'do_pad' is true; padding isn't supported, only resize and crop")
+                description: "preprocessor_config.json: 'do_pad' is true; padding isn't supported, "
+                    + "only resize and crop")
         }
 
         resize = nil

@@ -56,7 +56,8 @@ import Testing
             bytes.removeLast(Int.random(in: 1..<(bytes.count - from), using: &random))
         case 1:
             for _ in 0..<Int.random(in: 1...4, using: &random) {
-                bytes[Int.random(in: from..<bytes.count, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+                let at = Int.random(in: from..<bytes.count, using: &random)
+                bytes[at] ^= 1 << UInt8.random(in: 0..<8, using: &random)
             }
         case 2:
             for _ in 0..<Int.random(in: 1...40, using: &random) {

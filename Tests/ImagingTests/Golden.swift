@@ -136,7 +136,8 @@ func patternImage(width: Int, height: Int) -> RGBImage {
 func randomImage(width: Int, height: Int, _ generator: inout SeededGenerator) -> RGBImage {
     let pixels = (0..<width * height * 3).map { i in
         let x = i / 3 % width, y = i / 3 / width
-        return (x / 3 + y / 2) % 4 == 0 ? UInt8(truncatingIfNeeded: x * 7) : UInt8.random(in: 0...255, using: &generator)
+        return (x / 3 + y / 2) % 4 == 0
+            ? UInt8(truncatingIfNeeded: x * 7) : UInt8.random(in: 0...255, using: &generator)
     }
     return RGBImage(width: width, height: height, pixels: pixels)
 }

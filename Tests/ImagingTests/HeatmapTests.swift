@@ -5,14 +5,16 @@ import Imaging
 import Testing
 
 @Suite struct HeatmapTests {
-    private let square = Preprocessor(PreprocessConfig(resize: .shortestEdge(112), crop: .init(height: 112, width: 112)))
+    private let square = Preprocessor(
+        PreprocessConfig(resize: .shortestEdge(112), crop: .init(height: 112, width: 112)))
 
     @Test func patchesOfASquareImageAreThePapersMask() {
         #expect(Golden.all.masks.count == 6)
         for mask in Golden.all.masks {
             let image = patternImage(width: mask.side, height: mask.side)
             let drawn = renderHeatmap(
-                image: image, grid: mask.values, rows: mask.grid, columns: mask.grid, preprocessor: square, style: .patches)
+                image: image, grid: mask.values, rows: mask.grid, columns: mask.grid, preprocessor: square,
+                style: .patches)
             #expect(crc(drawn.pixels) == mask.crc, "\(mask.side) pixels, \(mask.grid) patches")
         }
     }
@@ -35,7 +37,9 @@ import Testing
                     // The middle of the patch: its edges lie within pixels of a small image.
                     let seen = crop[c * 16 + 8, r * 16 + 8].green
                     let expected = (r, c) == (row, column) ? 255 : 0
-                    #expect(abs(Int(seen) - expected) <= 25, "\(width) x \(height), patch \(row),\(column): \(r),\(c) saw \(seen)")
+                    #expect(
+                        abs(Int(seen) - expected) <= 25,
+                        "\(width) x \(height), patch \(row),\(column): \(r),\(c) saw \(seen)")
                 }
             }
         }

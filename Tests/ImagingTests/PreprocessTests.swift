@@ -1,4 +1,4 @@
-// Reference: CLIPImageProcessor of transformers 4.57 over Pillow 13 (tools/reference/imaging.py); bytes and floats equal.
+// Reference: CLIPImageProcessor of transformers 4.57 over Pillow 13 (tools/reference/imaging.py). Bytes and floats equal.
 
 import Foundation
 import Imaging
@@ -54,7 +54,8 @@ import Testing
         for filter in ResampleFilter.allCases {
             for _ in 0..<40 {
                 let image = randomImage(
-                    width: Int.random(in: 1...70, using: &random), height: Int.random(in: 1...50, using: &random), &random)
+                    width: Int.random(in: 1...70, using: &random), height: Int.random(in: 1...50, using: &random),
+                    &random)
                 let width = Int.random(in: 1...90, using: &random)
                 let height = Int.random(in: 1...90, using: &random)
                 let left = Int.random(in: 0..<width, using: &random)
@@ -72,7 +73,8 @@ import Testing
                 #expect(
                     window.pixels == expected,
                     """
-                    seed \(seed): \(image.width) x \(image.height) to \(width) x \(height), \(filter), \(columns), \(rows): \
+                    seed \(seed): \(image.width) x \(image.height) to \(width) x \(height), \(filter), \
+                    \(columns), \(rows): \
                     \(largestDifference(window.pixels, expected, width: columns.count))
                     """)
             }
