@@ -54,6 +54,8 @@ public struct ImageLatents: Sendable, Codable, Equatable {
     public var l0: TokenCounts
     /// Latents active anywhere in the image (or on the patch), of which `latents` are the strongest.
     public var active: Int
+    /// Latents active on at least one token of each kind.
+    public var activeByKind: [TokenKind: Int]
     public var latents: [ImageLatent]
     /// The raw image embedding, for the classifier's answer.
     public var embedding: [Float]
@@ -75,6 +77,8 @@ public struct SpectrumQuery: Sendable {
     public var patch: (row: Int, column: Int)?
     /// Leaves out latents whose mean activation over the data set is above this (the demo's 0.1).
     public var noisyAbove: Double?
+    /// Leaves out latents active on the patches of a larger share of images.
+    public var maxFrequency: Double?
 
     public init(top: Int = 10, order: SpectrumOrder = .mean, patch: (row: Int, column: Int)? = nil, noisyAbove: Double? = nil) {
         self.top = top
@@ -121,10 +125,10 @@ extension Concepts {
             token = found
         }
         let (snapshot, postings) = try read(image, in: view)
-        let noisy = try noisyLatents(view, above: query.noisyAbove)
+        let left = try latentsLeftOut(of: view, query)
         var best = TopK<ImageLatent>(max(0, query.top))
         var active = 0
-        for posting in postings where !noisy.contains(Int(posting.latent)) {
+        for posting in postings where !left.contains(Int(posting.latent)) {
             let own = token.map { Double(snapshot.latents.value(row: $0, column: posting.latent)) }
             if own == 0 { continue }
             active += 1
@@ -134,8 +138,8 @@ extension Concepts {
         }
         return ImageLatents(
             view: view.name, rows: layout.rows, columns: layout.columns, patchRow: query.patch?.row,
-            patchColumn: query.patch?.column, l0: TokenCounts(snapshot), active: active, latents: best.items,
-            embedding: snapshot.embedding)
+            patchColumn: query.patch?.column, l0: TokenCounts(snapshot), active: active, activeByKind: activeByKind(postings, layout),
+            latents: best.items, embedding: snapshot.embedding)
     }
 
     /// A latent's values over an image's patches.
@@ -169,14 +173,23 @@ extension Concepts {
         }
     }
 
-    private func noisyLatents(_ view: ViewRecord, above threshold: Double?) throws(ConceptsError) -> Set<Int> {
-        guard let threshold else { return [] }
+    private func activeByKind(_ postings: [LatentPosting], _ layout: TokenLayout) -> [TokenKind: Int] {
+        var counts: [TokenKind: Int] = [.class: postings.count { $0.classValue > 0 }, .patch: postings.count { $0.activePatches > 0 }]
+        if layout.prompts > 0 { counts[.prompt] = postings.count { $0.activePrompts > 0 } }
+        return counts
+    }
+
+    private func latentsLeftOut(of view: ViewRecord, _ query: SpectrumQuery) throws(ConceptsError) -> Set<Int> {
+        guard query.noisyAbove != nil || query.maxFrequency != nil else { return [] }
         let aggregates: Aggregates
         do { aggregates = try store.aggregates(in: view.id) } catch { throw .store(error) }
         return Set(
             aggregates.latents.indices.filter { latent in
                 let total = aggregates.latents[latent]
-                return total.patchImages > 0 && total.patchMeanSum(view.layout) / Double(total.patchImages) > threshold
+                guard total.patchImages > 0 else { return false }
+                let mean = total.patchMeanSum(view.layout) / Double(total.patchImages)
+                let frequency = Double(total.patchImages) / Double(aggregates.images)
+                return query.noisyAbove.map { mean > $0 } ?? false || query.maxFrequency.map { frequency > $0 } ?? false
             })
     }
 }

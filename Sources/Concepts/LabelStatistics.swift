@@ -10,6 +10,10 @@ public struct LabelShare: Sendable, Codable, Equatable {
     public var images: Int
     /// The label's part of the summed image means of all labelled images, 0...1.
     public var share: Double
+    /// Images of the label, active or not.
+    public var imagesOfLabel: Int
+    /// Class and patch tokens with z > 0.2 on images of the label: an entry of the published `cls_sae_cnt`.
+    public var tokensOverTau: Int
 }
 
 /// p(label) is proportional to the summed image means of the label's images; images without a label take no part.
@@ -32,17 +36,21 @@ public struct LabelStatistics: Sendable, Codable, Equatable {
 struct LabelAccumulator {
     private var sums: [Double]
     private var counts: [Int]
+    private var overTau: [Int]
     private var images = 0
 
     init(labels: Int) {
         sums = [Double](repeating: 0, count: labels)
         counts = [Int](repeating: 0, count: labels)
+        overTau = counts
     }
 
-    mutating func add(label: Int32, mean: Double) {
+    /// - Parameter overTau: class and patch tokens above the threshold in this image.
+    mutating func add(label: Int32, mean: Double, overTau: Int = 0) {
         guard label > 0, mean > 0 else { return }
         sums[Int(label) - 1] += mean
         counts[Int(label) - 1] += 1
+        self.overTau[Int(label) - 1] += overTau
         images += 1
     }
 
@@ -69,7 +77,9 @@ struct LabelAccumulator {
         return LabelStatistics(
             images: images, entropy: entropy(), standardDeviation: deviation,
             labels: strongest.prefix(top).map {
-                LabelShare(label: postings.labelNames[$0], images: counts[$0], share: total > 0 ? sums[$0] / total : 0)
+                LabelShare(
+                    label: postings.labelNames[$0], images: counts[$0], share: total > 0 ? sums[$0] / total : 0,
+                    imagesOfLabel: postings.labelImages[$0], tokensOverTau: overTau[$0])
             })
     }
 }

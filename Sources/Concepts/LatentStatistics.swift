@@ -108,7 +108,9 @@ extension Concepts {
             totals.add(item.posting, patches: layout.patches)
             let mean = item.posting.mean(query.scope, patches: layout.patches)
             guard mean > 0 else { continue }
-            all.add(label: item.label, mean: mean)
+            all.add(
+                label: item.label, mean: mean,
+                overTau: Int(item.posting.patchesOverTau) + (item.posting.classValue > Store.tau ? 1 : 0))
             strongest.offer(item, score: mean, tie: item.image.rawValue)
         }
         var top = LabelAccumulator(labels: postings.labelNames.count)
@@ -131,9 +133,21 @@ extension Concepts {
         try images(of: try store.postings(of: latent, in: view.id), layout: view.layout, query)
     }
 
+    /// Images on whose patches a latent is active, all or those of a label.
+    public func imageCount(ofLatent latent: Int, in view: ViewRecord, label: String? = nil) throws(StoreError) -> Int {
+        let postings = try store.postings(of: latent, in: view.id)
+        let wanted = number(of: label, postings)
+        return postings.items.count { $0.posting.activePatches > 0 && (wanted == nil || $0.label == wanted) }
+    }
+
+    /// nil for no label; a number that no image has for one that is not in use.
+    private func number(of label: String?, _ postings: LatentPostings) -> Int32? {
+        label.map { name in Int32(1 + (postings.labelNames.firstIndex(of: name) ?? -2)) }
+    }
+
     private func images(of postings: LatentPostings, layout: TokenLayout, _ query: LatentQuery) throws(StoreError) -> [LatentImage] {
         var best = TopK<ImagePosting>(min(max(0, query.top), LatentQuery.topMax))
-        let label: Int32? = query.label.map { name in Int32(1 + (postings.labelNames.firstIndex(of: name) ?? -2)) }
+        let label = number(of: query.label, postings)
         for item in postings.items where label == nil || item.label == label {
             let mean = item.posting.mean(query.scope, patches: layout.patches)
             let score = query.order == .mean ? mean : Double(item.posting.peak)

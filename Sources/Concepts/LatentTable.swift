@@ -23,6 +23,10 @@ public enum LatentOrder: String, Sendable, Codable, CaseIterable {
 /// What to list.
 public struct LatentTableQuery: Sendable {
     public var sort = LatentOrder.frequency
+    /// Frequency is the share of images with a patch mean above zero, in place of the share of `kind`'s tokens.
+    public var overImages = false
+    /// Turns the order round.
+    public var reversed = false
     /// Of the tokens of `kind`.
     public var kind = TokenKind.patch
     /// Bounds of `frequency`, both included.
@@ -75,13 +79,15 @@ extension Concepts {
         let low = query.minFrequency ?? 0, high = query.maxFrequency ?? .infinity
         for (latent, total) in aggregates.latents.enumerated() {
             alive += total.anyImages > 0 || total.prompt.active > 0 ? 1 : 0
-            let frequency = tokens > 0 ? Double(total[query.kind].active) / Double(tokens) : 0
+            let (part, whole) = query.overImages ? (total.patchImages, aggregates.images) : (total[query.kind].active, tokens)
+            let frequency = whole > 0 ? Double(part) / Double(whole) : 0
             if frequency >= low && frequency <= high { matching.append(latent) }
         }
         let entropies = query.sort == .entropy ? try allEntropies(view, aggregates) : [:]
         var best = TopK<Int>(max(0, query.offset) + max(0, query.limit))
         for latent in matching {
-            best.offer(latent, score: score(latent, aggregates, query, entropies), tie: Int64(latent))
+            let score = score(latent, aggregates, query, entropies)
+            best.offer(latent, score: query.reversed ? -score : score, tie: Int64(latent))
         }
         var listed = best.items.dropFirst(max(0, query.offset)).map { row($0, aggregates, query) }
         for at in listed.indices where query.sort == .entropy || query.withEntropy {
@@ -103,7 +109,7 @@ extension Concepts {
         let total = aggregates.latents[latent]
         let kind = total[query.kind]
         return switch query.sort {
-        case .frequency: Double(kind.active)
+        case .frequency: Double(query.overImages ? total.patchImages : kind.active)
         case .images: Double(total.patchImages)
         case .mean: kind.active > 0 ? kind.sum / Double(kind.active) : -1
         case .max: kind.active > 0 ? Double(kind.max) : -1

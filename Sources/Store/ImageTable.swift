@@ -42,6 +42,12 @@ package struct ImageTable: Sendable {
     /// The number of a label, or nil where no image ever had it.
     package func number(of label: String) -> Int32? { numbers[label] }
 
+    /// Present images of a label.
+    package func count(of label: String) -> Int { numbers[label].map { used[Int($0) - 1] } ?? 0 }
+
+    /// Present images by label number - 1.
+    package var labelCounts: [Int] { used }
+
     package func name(of entry: Int32) -> String? { entry > 0 ? labels[Int(entry) - 1] : nil }
 
     /// - Returns: whether the image came or went.

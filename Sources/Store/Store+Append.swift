@@ -5,8 +5,8 @@ import Foundation
 import GRDB
 
 extension Store {
-    /// Commits a batch: durable when this returns. An image that has a snapshot in this view already, or
-    /// comes twice, is skipped, so that a batch may be repeated.
+    /// Commits a batch: durable when this returns, one commit for each segment that it reaches into. An image
+    /// that has a snapshot in this view already, or comes twice, is skipped, so that a batch may be repeated.
     ///
     /// Cost: about 1.5 ms an image of 29,300 latents, two syncs a batch; sealing a full segment follows at once.
     ///
@@ -26,11 +26,16 @@ extension Store {
         writer.lock()
         defer { writer.unlock() }
         let fresh = try select(encoded, view: id)
-        guard !fresh.isEmpty else { return 0 }
-        try write(fresh, to: view)
-        noteChange()
-        // The batch is committed: a seal that fails now (disk full) is tried again at the next append.
-        if let full = view.segments.last(where: { !$0.sealed && !$0.frozen }), isFull(full) { try? seal(full.id, of: view) }
+        var rest = fresh[...]
+        while !rest.isEmpty {
+            let segment = try openSegment(of: view)
+            let part = rest.prefix(options.sealImages - segment.images.count)
+            try write(Array(part), to: view, segment: segment)
+            noteChange()
+            rest = rest.dropFirst(part.count)
+            // This much is committed: a seal that fails now (disk full) is tried again at the next append.
+            if let full = view.segments.last(where: { !$0.sealed && !$0.frozen }), isFull(full) { try? seal(full.id, of: view) }
+        }
         return fresh.count
     }
 
@@ -65,8 +70,7 @@ extension Store {
         }
     }
 
-    private func write(_ batch: [Pending], to view: ViewStore) throws(StoreError) {
-        let segment = try openSegment(of: view)
+    private func write(_ batch: [Pending], to view: ViewStore, segment: Segment) throws(StoreError) {
         let path = view.path(segment.id, "seg")
         var offset = segment.length
         var bytes: [UInt8] = []
@@ -123,7 +127,12 @@ extension Store {
     private func openSegment(of view: ViewStore) throws(StoreError) -> Segment {
         if let open = view.segments.last(where: { !$0.sealed && !$0.frozen }) {
             if !isFull(open) { return open }
-            try seal(open.id, of: view)
+            do throws(StoreError) {
+                try seal(open.id, of: view)
+            } catch {
+                // Without its SAE a dense segment's lost postings cannot be made: it stays unsealed, the next takes over.
+                guard error.asksForEncoder else { throw error }
+            }
         }
         let record = try catalog.write { db in
             try SegmentRecord.fetchOne(

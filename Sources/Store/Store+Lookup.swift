@@ -99,6 +99,16 @@ extension Store {
         max(0, imageCount - (try counts(of: view).images))
     }
 
+    public func pathCount() throws(StoreError) -> Int {
+        try catalog.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM paths") ?? 0 }
+    }
+
+    /// Present images of a label, or all of them for nil.
+    public func imageCount(label: String?) -> Int {
+        guard let label else { return imageCount }
+        return images.withLock { $0.count(of: label) }
+    }
+
     /// Present images.
     public var imageCount: Int { images.withLock { $0.present } }
 }

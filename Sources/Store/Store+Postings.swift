@@ -19,6 +19,8 @@ public struct LatentPostings: Sendable {
     public var labelNames: [String]
     /// Place of label number i + 1 among the labels in use, sorted by name; -1 where not in use.
     public var labelRanks: [Int32]
+    /// Present images of label number i + 1.
+    public var labelImages: [Int]
     /// Present images with a snapshot in the view: the denominator of shares.
     public var images: Int
 }
@@ -65,7 +67,8 @@ extension Store {
                     }
                 }
             }
-            try body(latent, LatentPostings(items: items, labelNames: table.labels, labelRanks: ranks, images: present))
+            try body(latent, LatentPostings(
+                    items: items, labelNames: table.labels, labelRanks: ranks, labelImages: table.labelCounts, images: present))
         }
     }
 
@@ -234,6 +237,14 @@ extension StoreError {
         switch self {
         case .damaged, .notAStoreFile: true
         case let .io(_, _, code, _): code == ENOENT
+        default: false
+        }
+    }
+
+    /// Whether an encoder would help.
+    var asksForEncoder: Bool {
+        switch self {
+        case .needsEncoder, .encoderFailed: true
         default: false
         }
     }

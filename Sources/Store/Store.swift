@@ -48,6 +48,11 @@ public struct RecoveryReport: Sendable, Equatable {
 public struct DamagedSnapshot: Sendable, Hashable {
     public let view: ViewRecord.ID
     public let image: ImageRecord.ID
+
+    public init(view: ViewRecord.ID, image: ImageRecord.ID) {
+        self.view = view
+        self.image = image
+    }
 }
 
 /// Snapshots by view and image, and the postings and aggregates over them.

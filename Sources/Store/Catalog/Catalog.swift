@@ -83,6 +83,9 @@ public final class Catalog: Sendable {
     /// Seconds since 1970.
     static var now: Double { Date().timeIntervalSince1970 }
 
+    /// Of the library that runs, as "3.40.1".
+    public var sqliteVersion: String { (try? read { try String.fetchOne($0, sql: "SELECT sqlite_version()") }) ?? "unknown" }
+
     // MARK: Settings
 
     public func setting(_ key: String) throws(StoreError) -> String? {
@@ -117,6 +120,11 @@ public final class Catalog: Sendable {
             try FailureRecord.fetchAll(
                 db, sql: "SELECT * FROM failures ORDER BY id DESC LIMIT ? OFFSET ?", arguments: [limit, offset])
         }
+    }
+
+    /// The newest failure of a path.
+    public func failure(path: String) throws(StoreError) -> FailureRecord? {
+        try read { try FailureRecord.fetchOne($0, sql: "SELECT * FROM failures WHERE path = ? ORDER BY id DESC LIMIT 1", arguments: [path]) }
     }
 
     public func failureCount() throws(StoreError) -> Int {

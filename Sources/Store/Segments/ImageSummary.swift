@@ -95,22 +95,38 @@ package final class Summarizer {
     }
 
     private let layout: TokenLayout
-    private var cells: [Cell]
+    private let latents: Int
+    // Owned, of `latents` and `words` elements, all zero between calls. Pointers, because 30,000 checked
+    // accesses to an array in a class cost as much as the rest.
+    private let cells: UnsafeMutablePointer<Cell>
     /// One bit a latent that this image touched: walking it yields them in order.
-    private var touched: [UInt64]
+    private let touched: UnsafeMutablePointer<UInt64>
+    private let words: Int
 
     package init(layout: TokenLayout, latents: Int) {
         self.layout = layout
-        cells = [Cell](repeating: Cell(), count: latents)
-        touched = [UInt64](repeating: 0, count: (latents + 63) / 64)
+        self.latents = latents
+        words = (latents + 63) / 64
+        cells = .allocate(capacity: latents)
+        cells.initialize(repeating: Cell(), count: latents)
+        touched = .allocate(capacity: words)
+        touched.initialize(repeating: 0, count: words)
+    }
+
+    deinit {
+        cells.deallocate()
+        touched.deallocate()
     }
 
     /// - Parameter wide: values are taken as they are; otherwise they are rounded to f16 first.
     package func postings(_ rows: SparseRows, wide: Bool) -> [LatentPosting] {
-        precondition(rows.rows == layout.count && rows.width == cells.count)
+        precondition(rows.rows == layout.count && rows.width == latents)
         accumulate(rows, wide: wide)
+        let cells = self.cells, touched = self.touched, patches = Double(layout.patches)
+        let count = (0..<words).reduce(0) { $0 + touched[$1].nonzeroBitCount }
         var postings: [LatentPosting] = []
-        for word in touched.indices where touched[word] != 0 {
+        postings.reserveCapacity(count)
+        for word in 0..<words where touched[word] != 0 {
             var bits = touched[word]
             touched[word] = 0
             while bits != 0 {
@@ -120,7 +136,7 @@ package final class Summarizer {
                 cells[latent] = Cell()
                 postings.append(
                     LatentPosting(
-                        latent: UInt32(latent), patchMean: Float(cell.sum / Double(layout.patches)), peak: cell.peak,
+                        latent: UInt32(latent), patchMean: Float(cell.sum / patches), peak: cell.peak,
                         peakPatch: cell.peakPatch, activePatches: cell.active, patchesOverTau: cell.over,
                         classValue: cell.classValue, promptSum: cell.promptSum, promptPeak: cell.promptPeak,
                         activePrompts: cell.activePrompts, promptsOverTau: cell.promptsOver))
@@ -134,29 +150,34 @@ package final class Summarizer {
     }
 
     private func accumulate(_ rows: SparseRows, wide: Bool) {
-        let patches = layout.tokens(of: .patch)
-        cells.withUnsafeMutableBufferPointer { cells in
-            for token in 0..<rows.rows {
-                for k in rows.range(of: token) {
-                    let latent = Int(rows.indices[k])
-                    let value = wide ? rows.values[k] : Half.rounded(rows.values[k])
-                    touched[latent >> 6] |= 1 << UInt64(latent & 63)
-                    let over: UInt16 = value > Store.tau ? 1 : 0
-                    if token == 0 {
-                        cells[latent].classValue = value
-                    } else if token < patches.upperBound {
-                        cells[latent].sum += Double(value)
-                        cells[latent].active += 1
-                        cells[latent].over += over
-                        if value > cells[latent].peak {
-                            cells[latent].peak = value
-                            cells[latent].peakPatch = UInt16(token - 1)
+        let patchesEnd = layout.tokens(of: .patch).upperBound
+        let cells = self.cells, touched = self.touched
+        rows.indices.withUnsafeBufferPointer { indices in
+            rows.values.withUnsafeBufferPointer { values in
+                for token in 0..<rows.rows {
+                    for k in rows.range(of: token) {
+                        let latent = Int(indices[k])
+                        precondition(latent < latents, "latent \(latent) of \(latents)")
+                        let value = wide ? values[k] : Half.rounded(values[k])
+                        let over: UInt16 = value > Store.tau ? 1 : 0
+                        let cell = cells + latent
+                        touched[latent >> 6] |= 1 << UInt64(latent & 63)
+                        if token == 0 {
+                            cell.pointee.classValue = value
+                        } else if token < patchesEnd {
+                            cell.pointee.sum += Double(value)
+                            cell.pointee.active += 1
+                            cell.pointee.over += over
+                            if value > cell.pointee.peak {
+                                cell.pointee.peak = value
+                                cell.pointee.peakPatch = UInt16(token - 1)
+                            }
+                        } else {
+                            cell.pointee.promptSum += value
+                            cell.pointee.promptPeak = max(cell.pointee.promptPeak, value)
+                            cell.pointee.activePrompts += 1
+                            cell.pointee.promptsOver += over
                         }
-                    } else {
-                        cells[latent].promptSum += value
-                        cells[latent].promptPeak = max(cells[latent].promptPeak, value)
-                        cells[latent].activePrompts += 1
-                        cells[latent].promptsOver += over
                     }
                 }
             }

@@ -1,14 +1,14 @@
 // XXH64 (Yann Collet's xxHash, specification 0.1.1), seed 0: the checksum of everything the store writes.
 // Chosen over CRC-32 for speed without special instructions: an index is checked at memory speed.
 
-enum XXH64 {
+package enum XXH64 {
     private static let p1: UInt64 = 0x9E37_79B1_85EB_CA87
     private static let p2: UInt64 = 0xC2B2_AE3D_27D4_EB4F
     private static let p3: UInt64 = 0x1656_67B1_9E37_79F9
     private static let p4: UInt64 = 0x85EB_CA77_C2B2_AE63
     private static let p5: UInt64 = 0x27D4_EB2F_1656_67C5
 
-    static func hash(_ data: UnsafeRawBufferPointer) -> UInt64 {
+    package static func hash(_ data: UnsafeRawBufferPointer) -> UInt64 {
         var offset = 0
         let count = data.count
         var h: UInt64
@@ -45,7 +45,7 @@ enum XXH64 {
         return h ^ (h >> 32)
     }
 
-    static func hash(_ bytes: [UInt8]) -> UInt64 { bytes.withUnsafeBytes { hash($0) } }
+    package static func hash(_ bytes: [UInt8]) -> UInt64 { bytes.withUnsafeBytes { hash($0) } }
 
     @inline(__always)
     private static func round(_ accumulator: UInt64, _ input: UInt64) -> UInt64 {
