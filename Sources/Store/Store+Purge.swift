@@ -10,6 +10,8 @@ public struct PurgeReport: Sendable, Equatable {
     public var snapshots = 0
     public var images = 0
     public var bytes = 0
+
+    public init() {}
 }
 
 extension Store {
