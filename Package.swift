@@ -30,10 +30,61 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
+        // System libraries and the C that Swift can't call safely itself.
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CMalloc"),
+        .target(name: "CDNNL", linkerSettings: [.linkedLibrary("dnnl"), .linkedLibrary("gomp")]),
+        .target(name: "CImageShims", linkerSettings: [.linkedLibrary("jpeg")]),
+        .target(name: "CInotify"),
+        .target(name: "CFileCalls"),
 
         .target(name: "Basics", dependencies: ["CCrypto"]),
+        .target(name: "Kernels", dependencies: ["CDNNL"]),
+        .target(name: "Checkpoints", dependencies: ["Basics"]),
+        .target(name: "Imaging", dependencies: ["CImageShims", "CWebP", "CZlib"], exclude: ["FORMATS.md"]),
+        .target(name: "CLIP", dependencies: ["Basics", "Kernels", "Checkpoints", "Imaging"]),
+        .target(name: "SAE", dependencies: ["Basics", "Kernels", "Checkpoints", "CDNNL"]),
+        .target(name: "Store", dependencies: ["Basics", "CZstd", .product(name: "GRDB", package: "GRDB.swift")]),
+        .target(name: "Concepts", dependencies: ["Basics", "Store"]),
+        .target(name: "Ingest", dependencies: ["Basics", "Kernels", "Imaging", "CLIP", "SAE", "Store", "CInotify", "CMalloc"]),
+        .target(name: "Wire", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")]),
+        .target(
+            name: "WireNIO",
+            dependencies: ["Wire", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")]),
+        .target(
+            name: "Daemon",
+            dependencies: [
+                "Basics", "Imaging", "CLIP", "SAE", "Kernels", "Store", "Concepts", "Ingest", "Wire", "WireNIO", "TOMLKit",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]),
+        .target(name: "SaectlKit", dependencies: ["Basics", "Wire", "CFileCalls"]),
+
+        .executableTarget(
+            name: "saed", dependencies: ["Daemon", "Wire", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            linkerSettings: staticRuntime),
+        .executableTarget(
+            name: "saectl",
+            dependencies: ["SaectlKit", "Wire", "Basics", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            linkerSettings: staticRuntime),
+
         .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
+        .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Basics"], resources: [.copy("Golden")]),
+        .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Basics"], resources: [.copy("Golden")]),
+        .testTarget(name: "ImagingTests", dependencies: ["Imaging", "CZlib"], exclude: ["Golden"]),
+        .testTarget(
+            name: "CLIPTests", dependencies: ["CLIP", "Checkpoints", "Basics", "Kernels", "Imaging"], resources: [.copy("Golden")]),
+        .testTarget(name: "SAETests", dependencies: ["SAE", "Kernels", "Basics", "Checkpoints"], resources: [.copy("Golden")]),
+        .testTarget(name: "StoreTests", dependencies: ["Store", "Basics"]),
+        .testTarget(name: "ConceptsTests", dependencies: ["Concepts", "Store", "Basics"]),
+        .testTarget(name: "IngestTests", dependencies: ["Ingest", "Basics", "CInotify"]),
+        .testTarget(name: "DaemonTests", dependencies: ["Daemon"]),
+        .testTarget(name: "SystemTests", dependencies: ["Basics"]),
     ],
+    swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
 )

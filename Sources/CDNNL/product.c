@@ -263,3 +263,10 @@ end:
     dnnl_stream_destroy(stream);
     return status;
 }
+
+void saed_dnnl_version(int *major, int *minor, int *patch) {
+    const dnnl_version_t *version = dnnl_version();
+    *major = version->major;
+    *minor = version->minor;
+    *patch = version->patch;
+}

@@ -92,20 +92,27 @@ public struct NPZWriter: ArraySink {
     }
 
     private let output: (UnsafeRawBufferPointer) throws -> Void
+    /// Sizes and offsets from here on need zip64. Tests lower it.
+    private let zip64From: Int
     private var offset = 0
     private var members: [Member] = []
     /// Bytes of the current member that are still to come.
     private var expected = 0
     private var crc = CRC32()
 
-    public init(_ output: @escaping (UnsafeRawBufferPointer) throws -> Void) { self.output = output }
+    public init(_ output: @escaping (UnsafeRawBufferPointer) throws -> Void) { self.init(zip64From: 0xFFFF_FFFF, output) }
+
+    package init(zip64From: Int, _ output: @escaping (UnsafeRawBufferPointer) throws -> Void) {
+        self.zip64From = zip64From
+        self.output = output
+    }
 
     public mutating func begin(_ array: ArrayDescription) throws {
         try endMember()
         let header = NPZWriter.npyHeader(array)
         let member = Member(name: Array("\(array.name).npy".utf8), size: header.count + array.byteCount, offset: offset)
         var local = LittleEndian()
-        let zip64 = member.size >= 0xFFFF_FFFF
+        let zip64 = member.size >= zip64From
         local.put(UInt32(0x0403_4B50))
         local.put(UInt16(zip64 ? 45 : 20))
         local.put(UInt16(0x0808))  // bit 3: CRC follows the data; bit 11: names are UTF-8
@@ -144,9 +151,9 @@ public struct NPZWriter: ArraySink {
         try endMember()
         let start = offset
         var central = LittleEndian()
-        for member in members { central.putCentral(name: member.name, size: member.size, offset: member.offset, crc: member.crc) }
+        for member in members { central.putCentral(member.name, size: member.size, offset: member.offset, crc: member.crc, zip64From: zip64From) }
         let size = central.bytes.count
-        if start + size >= 0xFFFF_FFFF || members.count >= 0xFFFF {
+        if start + size >= zip64From || members.count >= 0xFFFF {
             central.putZip64End(members: members.count, start: start, size: size)
         }
         central.put(UInt32(0x0605_4B50))
@@ -167,7 +174,7 @@ public struct NPZWriter: ArraySink {
         var descriptor = LittleEndian()
         descriptor.put(UInt32(0x0807_4B50))
         descriptor.put(member.crc)
-        if member.size >= 0xFFFF_FFFF {
+        if member.size >= zip64From {
             descriptor.put(UInt64(member.size))
             descriptor.put(UInt64(member.size))
         } else {
@@ -200,8 +207,8 @@ private struct LittleEndian {
 
     mutating func put<T: FixedWidthInteger>(_ value: T) { withUnsafeBytes(of: value.littleEndian) { bytes += $0 } }
 
-    mutating func putCentral(name: [UInt8], size: Int, offset: Int, crc: UInt32) {
-        let zip64 = size >= 0xFFFF_FFFF || offset >= 0xFFFF_FFFF
+    mutating func putCentral(_ name: [UInt8], size: Int, offset: Int, crc: UInt32, zip64From: Int) {
+        let zip64 = size >= zip64From || offset >= zip64From
         put(UInt32(0x0201_4B50))
         put(UInt16(zip64 ? 45 : 20))
         put(UInt16(zip64 ? 45 : 20))

@@ -27,6 +27,13 @@ public enum Team {
 
     public static var threads: Int { configured.withLock { $0 } ?? initial }
 
+    /// oneDNN's, as "2.6.3".
+    public static var libraryVersion: String {
+        var major: Int32 = 0, minor: Int32 = 0, patch: Int32 = 0
+        saed_dnnl_version(&major, &minor, &patch)
+        return "\(major).\(minor).\(patch)"
+    }
+
     /// OpenMP counts threads per calling thread: told again wherever a thread enters.
     static func enter() { saed_team_set(Int32(clamping: threads)) }
 

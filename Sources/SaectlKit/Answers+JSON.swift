@@ -145,8 +145,7 @@ extension Saed_KindStatistics {
     var json: JSON {
         [
             "tokens": JSON(tokens), "active": JSON(active), "frequency": JSON(frequency), "mean": .optional(mean, hasMean),
-            "deviation": .optional(deviation, hasDeviation), "peak": JSON(peak),
-            "histogram": JSON(zip(lower, histogram).map { ["lower": JSON($0), "count": JSON($1)] }),
+            "peak": JSON(peak), "over_tau": JSON(overTau),
         ]
     }
 }
@@ -236,6 +235,10 @@ extension Saed_EventKind {
         case .rescanned: "rescanned"
         case .missed: "missed"
         case .stopping: "stopping"
+        case .warning: "warning"
+        case .pathMoved: "path_moved"
+        case .modelRemoved: "model_removed"
+        case .saeRemoved: "sae_removed"
         case let .UNRECOGNIZED(value): "kind_\(value)"
         }
     }

@@ -150,11 +150,11 @@ extension Saed_LatentStatistics {
         if hasLabelEntropyTop { out += (hasLabelEntropy ? ", " : "label entropy ") + "\(labelEntropyTop.fixed(2)) over the top images" }
         if hasLabelEntropy || hasLabelEntropyTop { out += "\n" }
         if !labels.isEmpty { out += "labels: \(labelsText(labels, most: 6).printable)\n" }
-        var table = Table(["TOKENS".left, "ACTIVE".right, "OF".right, "SHARE".right, "MEAN".right, "DEVIATION".right, "PEAK".right])
+        var table = Table(["TOKENS".left, "ACTIVE".right, "OF".right, "SHARE".right, "MEAN".right, "PEAK".right, "OVER 0.2".right])
         for kind in kinds {
             table.add([
                 kind.kind.name, "\(kind.active)", "\(kind.tokens)", kind.frequency.percent, kind.hasMean ? kind.mean.brief : "-",
-                kind.hasDeviation ? kind.deviation.brief : "-", kind.active > 0 ? Double(kind.peak).brief : "-",
+                kind.active > 0 ? Double(kind.peak).brief : "-", "\(kind.overTau)",
             ])
         }
         return out + "\n" + table.text(for: terminal)

@@ -113,4 +113,7 @@ void saed_hits_free(saed_hits *hits);
 /// multiply-add). The benchmark's ceiling.
 double saed_fma_loop(const saed_kernels *kernels, int64_t iterations);
 
+/// Of the library that runs: three numbers.
+void saed_dnnl_version(int *major, int *minor, int *patch);
+
 #endif

@@ -431,6 +431,16 @@ public nonisolated enum Saed_EventKind: SwiftProtobuf.Enum, Swift.CaseIterable {
   /// This client was too slow: `count` events were left out.
   case missed // = 11
   case stopping // = 12
+
+  /// Something that wants attention but stops nothing; `text` says what.
+  case warning // = 13
+
+  /// A path was renamed; `text` has the old one.
+  case pathMoved // = 14
+
+  /// Their files went away; what they made is kept.
+  case modelRemoved // = 15
+  case saeRemoved // = 16
   case UNRECOGNIZED(Int)
 
   public init() {
@@ -452,6 +462,10 @@ public nonisolated enum Saed_EventKind: SwiftProtobuf.Enum, Swift.CaseIterable {
     case 10: self = .rescanned
     case 11: self = .missed
     case 12: self = .stopping
+    case 13: self = .warning
+    case 14: self = .pathMoved
+    case 15: self = .modelRemoved
+    case 16: self = .saeRemoved
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -471,6 +485,10 @@ public nonisolated enum Saed_EventKind: SwiftProtobuf.Enum, Swift.CaseIterable {
     case .rescanned: return 10
     case .missed: return 11
     case .stopping: return 12
+    case .warning: return 13
+    case .pathMoved: return 14
+    case .modelRemoved: return 15
+    case .saeRemoved: return 16
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -490,6 +508,10 @@ public nonisolated enum Saed_EventKind: SwiftProtobuf.Enum, Swift.CaseIterable {
     .rescanned,
     .missed,
     .stopping,
+    .warning,
+    .pathMoved,
+    .modelRemoved,
+    .saeRemoved,
   ]
 
 }
@@ -1933,28 +1955,16 @@ public nonisolated struct Saed_KindStatistics: Sendable {
   /// Clears the value of `mean`. Subsequent reads from it will return its default value.
   public mutating func clearMean() {self._mean = nil}
 
-  public var deviation: Double {
-    get {_deviation ?? 0}
-    set {_deviation = newValue}
-  }
-  /// Returns true if `deviation` has been explicitly set.
-  public var hasDeviation: Bool {self._deviation != nil}
-  /// Clears the value of `deviation`. Subsequent reads from it will return its default value.
-  public mutating func clearDeviation() {self._deviation = nil}
-
   public var peak: Float = 0
 
-  /// Active tokens by value: bin i counts values in [lower[i], lower[i + 1]).
-  public var histogram: [UInt64] = []
-
-  public var lower: [Float] = []
+  /// Tokens above the threshold 0.2.
+  public var overTau: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _mean: Double? = nil
-  fileprivate var _deviation: Double? = nil
 }
 
 public nonisolated struct Saed_LabelShare: Sendable {
@@ -2988,7 +2998,7 @@ nonisolated extension Saed_HeatmapStyle: SwiftProtobuf._ProtoNameProviding {
 }
 
 nonisolated extension Saed_EventKind: SwiftProtobuf._ProtoNameProviding {
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0EVENT_KIND_UNSPECIFIED\0\u{1}EVENT_KIND_COMMITTED\0\u{1}EVENT_KIND_PATH_ADDED\0\u{1}EVENT_KIND_PATH_REMOVED\0\u{1}EVENT_KIND_FAILED\0\u{1}EVENT_KIND_MODEL_ADDED\0\u{1}EVENT_KIND_SAE_ADDED\0\u{1}EVENT_KIND_CLASSES_SET\0\u{1}EVENT_KIND_BUSY\0\u{1}EVENT_KIND_IDLE\0\u{1}EVENT_KIND_RESCANNED\0\u{1}EVENT_KIND_MISSED\0\u{1}EVENT_KIND_STOPPING\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0EVENT_KIND_UNSPECIFIED\0\u{1}EVENT_KIND_COMMITTED\0\u{1}EVENT_KIND_PATH_ADDED\0\u{1}EVENT_KIND_PATH_REMOVED\0\u{1}EVENT_KIND_FAILED\0\u{1}EVENT_KIND_MODEL_ADDED\0\u{1}EVENT_KIND_SAE_ADDED\0\u{1}EVENT_KIND_CLASSES_SET\0\u{1}EVENT_KIND_BUSY\0\u{1}EVENT_KIND_IDLE\0\u{1}EVENT_KIND_RESCANNED\0\u{1}EVENT_KIND_MISSED\0\u{1}EVENT_KIND_STOPPING\0\u{1}EVENT_KIND_WARNING\0\u{1}EVENT_KIND_PATH_MOVED\0\u{1}EVENT_KIND_MODEL_REMOVED\0\u{1}EVENT_KIND_SAE_REMOVED\0")
 }
 
 nonisolated extension Saed_Hello: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -5484,7 +5494,7 @@ nonisolated extension Saed_LatentStatistics: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension Saed_KindStatistics: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".KindStatistics"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}tokens\0\u{1}active\0\u{1}frequency\0\u{1}mean\0\u{1}deviation\0\u{1}peak\0\u{1}histogram\0\u{1}lower\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}tokens\0\u{1}active\0\u{1}frequency\0\u{1}mean\0\u{1}peak\0\u{3}over_tau\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5497,10 +5507,8 @@ nonisolated extension Saed_KindStatistics: SwiftProtobuf.Message, SwiftProtobuf.
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.active) }()
       case 4: try { try decoder.decodeSingularDoubleField(value: &self.frequency) }()
       case 5: try { try decoder.decodeSingularDoubleField(value: &self._mean) }()
-      case 6: try { try decoder.decodeSingularDoubleField(value: &self._deviation) }()
-      case 7: try { try decoder.decodeSingularFloatField(value: &self.peak) }()
-      case 8: try { try decoder.decodeRepeatedUInt64Field(value: &self.histogram) }()
-      case 9: try { try decoder.decodeRepeatedFloatField(value: &self.lower) }()
+      case 6: try { try decoder.decodeSingularFloatField(value: &self.peak) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.overTau) }()
       default: break
       }
     }
@@ -5526,17 +5534,11 @@ nonisolated extension Saed_KindStatistics: SwiftProtobuf.Message, SwiftProtobuf.
     try { if let v = self._mean {
       try visitor.visitSingularDoubleField(value: v, fieldNumber: 5)
     } }()
-    try { if let v = self._deviation {
-      try visitor.visitSingularDoubleField(value: v, fieldNumber: 6)
-    } }()
     if self.peak.bitPattern != 0 {
-      try visitor.visitSingularFloatField(value: self.peak, fieldNumber: 7)
+      try visitor.visitSingularFloatField(value: self.peak, fieldNumber: 6)
     }
-    if !self.histogram.isEmpty {
-      try visitor.visitPackedUInt64Field(value: self.histogram, fieldNumber: 8)
-    }
-    if !self.lower.isEmpty {
-      try visitor.visitPackedFloatField(value: self.lower, fieldNumber: 9)
+    if self.overTau != 0 {
+      try visitor.visitSingularUInt64Field(value: self.overTau, fieldNumber: 7)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -5547,10 +5549,8 @@ nonisolated extension Saed_KindStatistics: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.active != rhs.active {return false}
     if lhs.frequency != rhs.frequency {return false}
     if lhs._mean != rhs._mean {return false}
-    if lhs._deviation != rhs._deviation {return false}
     if lhs.peak != rhs.peak {return false}
-    if lhs.histogram != rhs.histogram {return false}
-    if lhs.lower != rhs.lower {return false}
+    if lhs.overTau != rhs.overTau {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -1,0 +1,137 @@
+// Answers requests: finds what a request names, asks the store, and speaks the wire's language. One file a topic;
+// this one has the switch and what all topics need.
+
+import Basics
+import Concepts
+import Foundation
+import Ingest
+import Logging
+import Store
+import Wire
+import WireNIO
+
+/// The daemon's request handler. Reads and small computations run on `queue`, never in the cooperative pool;
+/// what needs a model runs on the compute thread.
+final class Answers: RequestHandler {
+    let ingest: Ingest
+    let classifier: Classifier
+    let concepts: Concepts
+    let configuration: Configuration
+    let root: String
+    let started = Date()
+    let log: Logger
+    private let queue = DispatchQueue(label: "answers", qos: .userInitiated, attributes: .concurrent)
+
+    var store: Store { ingest.store }
+    var registry: Registry { ingest.registry }
+
+    init(ingest: Ingest, configuration: Configuration, root: String, log: Logger) {
+        self.ingest = ingest
+        self.configuration = configuration
+        self.root = root
+        self.log = log
+        classifier = Classifier(ingest)
+        concepts = Concepts(ingest.store)
+    }
+
+    func handle(_ request: Saed_Request, from peer: Peer, into reply: ReplyStream) async throws {
+        do {
+            switch request.body {
+            case .status: try await reply.part(\.status, status())
+            case let .wait(body): try await wait(body, reply)
+            case let .follow(body): try await follow(body, reply)
+            case let .images(body): try await images(body, reply)
+            case let .show(body): try await reply.part(\.show, show(body))
+            case let .latents(body): try await latents(body, reply)
+            case let .latent(body): try await reply.part(\.latent, blocking { try self.latent(body) })
+            case let .heatmap(body): try await heatmap(body, reply)
+            case let .sheet(body): try await sheet(body, reply)
+            case .models: try await reply.part(\.models.models, blocking { try self.models() })
+            case let .modelAdd(body): try await reply.part(\.modelAdd, blocking { try self.modelAdd(body) })
+            case let .saes(body): try await reply.part(\.saes.saes, blocking { try self.saes(model: body.model) })
+            case let .saeAdd(body): try await reply.part(\.saeAdd, blocking { try self.saeAdd(body) })
+            case let .classes(body): try await reply.part(\.classes, blocking { try self.classes(body) })
+            case let .classesSet(body): try await reply.part(\.classesSet, classesSet(body))
+            case .views: try await reply.part(\.views.views, blocking { try self.views() })
+            case .watch: try await watch(reply)
+            case let .failures(body): try await failures(body, reply)
+            case .version: try await reply.part(\.version, version())
+            case let .export(body): try await export(body, reply)
+            case nil:
+                throw WireFailure(.unsupported, "this daemon (\(SaedVersion.current)) doesn't know the request", remedy: "update saed")
+            }
+        } catch {
+            let failure = WireFailure.from(error)
+            if failure.code == .internal { log.error("request '\(request.name)' failed: \(error)") }
+            throw failure
+        }
+    }
+
+    /// Runs reads of files and the catalog on threads that may block.
+    func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { continuation.resume(with: Result(catching: body)) }
+        }
+    }
+
+    // MARK: Names
+
+    /// The view that a request names; an empty part stands for the only one there is.
+    func view(_ name: Saed_ViewName) throws -> ViewPlan {
+        let adapter = name.adapter.isEmpty ? ViewName.baseAdapter : name.adapter
+        let all = registry.views
+        let fitting = all.filter {
+            (name.model.isEmpty || $0.name.model == name.model) && $0.name.adapter == adapter && (name.sae.isEmpty || $0.name.sae == name.sae)
+        }
+        if fitting.count == 1 { return fitting[0] }
+        let candidates = (fitting.isEmpty ? all : fitting).map(\.name.description)
+        guard !all.isEmpty else {
+            throw WireFailure(
+                .failedPrecondition, "there is no view yet",
+                remedy: "add a model and an SAE: saectl model add DIR --name NAME, then saectl sae add PATH --model NAME --name NAME")
+        }
+        if fitting.isEmpty {
+            throw WireFailure(
+                .notFound, "no view is called '\([name.model, adapter, name.sae].map { $0.isEmpty ? "*" : $0 }.joined(separator: "/"))'",
+                remedy: "name one of " + candidates.joined(separator: ", "), candidates: candidates)
+        }
+        throw WireFailure(.ambiguous, "several views fit", remedy: "name one with --view MODEL/ADAPTER/SAE", candidates: candidates)
+    }
+
+    /// The image that a request names: a path, the content of a file, a unique file name, the beginning of an id.
+    func image(_ reference: Saed_ImageReference) throws -> ImageRecord {
+        if let path = relative(reference.path), let record = try store.path(path), let image = try store.image(record.image) {
+            return image
+        }
+        if let hash = ContentHash(bytes: Array(reference.sha256)), let image = try store.image(hash: hash), !image.absent { return image }
+        switch try store.findImage(relative(reference.text) ?? reference.text) {
+        case let .found(image): return image
+        case .none:
+            throw WireFailure(
+                .notFound, "no image is called '\(reference.text)'",
+                remedy: "give a path, a file name or the beginning of an id, as saectl images lists them")
+        case let .ambiguous(images):
+            let candidates = images.map { $0.path ?? $0.hash.short }
+            throw WireFailure(.ambiguous, "'\(reference.text)' fits several images", remedy: "give the whole path or the id", candidates: candidates)
+        }
+    }
+
+    /// A path below the drop folder as the catalog has it; nil for others.
+    func relative(_ path: String) -> String? {
+        let folder = ingest.dropFolder + "/"
+        if path.hasPrefix(folder) { return String(path.dropFirst(folder.count)) }
+        let configured = configuration.drop + "/"
+        return path.hasPrefix(configured) ? String(path.dropFirst(configured.count)) : nil
+    }
+
+    func absolute(_ path: String) -> String { ingest.dropFolder + "/" + path }
+}
+
+extension ReplyStream {
+    /// Sends a part that has one field set.
+    func part<Value>(_ field: WritableKeyPath<Saed_Reply, Value>, _ value: Value) async throws {
+        var reply = Saed_Reply()
+        reply[keyPath: field] = value
+        try await part(reply)
+    }
+}

@@ -1,0 +1,110 @@
+// Putting a model or an SAE that someone names into the drop folder: linked where the file system allows it, else
+// copied, under a hidden name first, so that the watcher sees it whole or not at all.
+
+import Basics
+import CLIP
+import Foundation
+import SAE
+import Store
+
+extension Ingest {
+    /// Adds the model in a folder under a name.
+    ///
+    /// The folder is checked before anything is written. - Throws: `ModelError`, `IngestError`, `StoreError`.
+    public func importModel(folder: String, name: String) throws -> ModelRecord {
+        guard ViewName.isValid(part: name) else { return try registry.addModel(name: name, folder: folder) }
+        let target = dropFolder + "/models/" + name
+        let summary = try CLIPModel.inspect(folder: folder)
+        if let taken = try store.catalog.model(named: name) {
+            guard taken.contentHash == summary.contentHash else {
+                throw IngestError(.conflict, "another model is called '\(name)' already", remedy: "choose another name")
+            }
+            return taken
+        }
+        if !isInside(folder, target) { try place(files(of: folder), from: folder, at: target) }
+        return try registry.addModel(name: name, folder: target)
+    }
+
+    /// Adds the SAE at a path (a file, or a folder) under a name.
+    ///
+    /// - Throws: `SAEError`, `IngestError`, `StoreError`.
+    public func importSAE(path: String, model: String?, hook: HookPoint?, name: String) throws -> SAERecord {
+        guard ViewName.isValid(part: name) else { return try registry.addSAE(name: name, path: path, model: model, hook: hook) }
+        let isFolder = (try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType) == .typeDirectory
+        let target = dropFolder + "/saes/" + name + (isFolder ? "" : ".pt")
+        // Checked before anything is linked: model, width and hook.
+        try registry.checkSAE(path: path, model: model, hook: hook)
+        guard !isInside(path, target) else { return try registry.addSAE(name: name, path: target, model: model, hook: hook) }
+        if FileManager.default.fileExists(atPath: target) {
+            guard try SparseAutoencoder.inspect(path: target).contentHash == SparseAutoencoder.inspect(path: path).contentHash else {
+                throw IngestError(.conflict, "another SAE is called '\(name)' already", remedy: "choose another name")
+            }
+        } else {
+            // What the watcher finds there belongs to this model and hook, whoever comes first.
+            registry.reserve(path: target, model: model, hook: hook)
+            if isFolder {
+                try place(files(of: path), from: path, at: target)
+            } else {
+                try place(file: path, at: target)
+            }
+        }
+        return try registry.addSAE(name: name, path: target, model: model, hook: hook)
+    }
+
+    private func isInside(_ path: String, _ target: String) -> Bool { realPath(path) != nil && realPath(path) == realPath(target) }
+
+    private func realPath(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
+    /// Files of a model or SAE: weights, configurations and vocabularies; not what else lies in a download.
+    private func files(of folder: String) throws -> [String] {
+        do {
+            return try FileManager.default.contentsOfDirectory(atPath: folder).filter { name in
+                ["json", "safetensors", "txt", "pt"].contains((name as NSString).pathExtension.lowercased()) && !name.hasPrefix(".")
+            }
+        } catch {
+            throw IngestError(.notFound, "'\(folder)' can't be read", remedy: "give a folder that saed may read")
+        }
+    }
+
+    private func place(_ names: [String], from source: String, at target: String) throws {
+        let parent = (target as NSString).deletingLastPathComponent
+        let partial = parent + "/." + (target as NSString).lastPathComponent + ".part"
+        do {
+            try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
+            try? FileManager.default.removeItem(atPath: partial)
+            try FileManager.default.createDirectory(atPath: partial, withIntermediateDirectories: false)
+            for name in names { try linkOrCopy(source + "/" + name, partial + "/" + name) }
+            try FileManager.default.moveItem(atPath: partial, toPath: target)
+        } catch let error as IngestError {
+            throw error
+        } catch {
+            try? FileManager.default.removeItem(atPath: partial)
+            throw IngestError(.unavailable, "'\(source)' can't be brought to '\(target)': \(error.localizedDescription)")
+        }
+    }
+
+    private func place(file source: String, at target: String) throws {
+        let parent = (target as NSString).deletingLastPathComponent
+        let partial = parent + "/." + (target as NSString).lastPathComponent + ".part"
+        do {
+            try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
+            try? FileManager.default.removeItem(atPath: partial)
+            try linkOrCopy(source, partial)
+            try FileManager.default.moveItem(atPath: partial, toPath: target)
+        } catch {
+            try? FileManager.default.removeItem(atPath: partial)
+            throw IngestError(.unavailable, "'\(source)' can't be brought to '\(target)': \(error.localizedDescription)")
+        }
+    }
+
+    /// Downloads are often links into a cache: the file behind the link is meant.
+    private func linkOrCopy(_ source: String, _ target: String) throws {
+        let file = realPath(source) ?? source
+        if link(file, target) == 0 { return }
+        try FileManager.default.copyItem(atPath: file, toPath: target)
+    }
+}

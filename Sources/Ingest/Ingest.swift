@@ -1,0 +1,167 @@
+// The whole way of an image, put together: watcher, intake, back-fill, compute thread, committer.
+//
+//     drop folder -> watcher -> intake -> [fresh]   \
+//                                 |                  compute -> committer -> store
+//                    catalog <----'  -> back-fill [backlog] /
+//
+// Invariant: an image is in the catalog before it is worked on, and a snapshot is in the catalog before it is told
+// of. What the process forgets when it is killed, the catalog's `imagesLackingSnapshot` remembers.
+
+import Basics
+import CMalloc
+import Foundation
+import Imaging
+import Kernels
+import Store
+import Synchronization
+
+/// Settings of `Ingest`.
+public struct IngestOptions: Sendable {
+    public var dropFolder: String
+    public var quarantineFolder: String
+    public var threads = 0
+    public var batch = 8
+    public var batchWait = Duration.milliseconds(4)
+    public var decodeThreads = 2
+    public var limits = DecodeLimits()
+    public var watch = WatchOptions()
+    public var releaseAfter = Duration.seconds(600)
+
+    public init(dropFolder: String, quarantineFolder: String) {
+        self.dropFolder = dropFolder
+        self.quarantineFolder = quarantineFolder
+    }
+}
+
+/// How much is to be done.
+public struct WorkCounts: Sendable, Equatable {
+    /// Files seen and not dealt with.
+    public var files: Int
+    /// Snapshots that are missing: (image, view) pairs.
+    public var snapshots: Int
+    /// Images in the pipeline now.
+    public var running: Int
+
+    public var queued: Int { files + snapshots }
+}
+
+/// Turns dropped files into snapshots.
+public final class Ingest: Sendable {
+    public let store: Store
+    public let registry: Registry
+    public let activity: Activity
+    public let options: IngestOptions
+    private let watcher: DropWatcher
+    private let engine: Engine
+    private let committer: Committer
+    private let intake: Intake
+    private let backfill: Backfill
+    private let ledger: Ledger
+    private let isBusy = Atomic(false)
+    private let meter = RateMeter()
+
+    /// - Throws: `WatchError` where the drop folder can't be watched.
+    public init(store: Store, registry: Registry, activity: Activity, options: IngestOptions) throws {
+        self.store = store
+        self.registry = registry
+        self.activity = activity
+        self.options = options
+        if options.threads > 0 { Team.configure(threads: options.threads) }
+        let ledger = Ledger()
+        self.ledger = ledger
+        watcher = try DropWatcher(folder: options.dropFolder, known: CatalogFiles(store: store), options: options.watch) {
+            activity.emit(.warning("\($0)"))
+        }
+        committer = Committer(store: store, activity: activity) { [meter] batch in
+            meter.add(batch.items.count)
+            for item in batch.items { ledger.committed(item.image.id) }
+        }
+        engine = Engine(
+            committer: committer,
+            options: Engine.Options(batch: options.batch, linger: options.batchWait, releaseAfter: options.releaseAfter),
+            onFailure: { item, error in
+                ledger.skip(item.image.id)
+                activity.emit(.warning("'\(item.image.path ?? item.image.hash.short)' can't be encoded: \(error)"))
+            },
+            onRelease: {
+                store.trim()
+                Kernels.releaseScratch()
+                malloc_trim(0)
+            })
+        let preparation = Preparation(limits: options.limits)
+        // The intake knows how to quarantine; the back-fill is made first.
+        let failing = Mutex<Intake?>(nil)
+        backfill = Backfill(
+            store: store, registry: registry, ledger: ledger, engine: engine, preparation: preparation,
+            dropFolder: watcher.folder, threads: options.decodeThreads,
+            onBroken: { image, error in
+                let intake = failing.withLock { $0 }
+                for path in (try? store.paths(of: image.id)) ?? [] {
+                    intake?.fail(path.path, "image", "\(error)", leave: false)
+                    _ = try? store.removePath(path.path)
+                }
+            },
+            onTrouble: { activity.emit(.warning($0)) })
+        intake = Intake(
+            watcher: watcher, store: store, registry: registry, activity: activity, ledger: ledger, engine: engine,
+            quarantine: Quarantine(folder: options.quarantineFolder, dropFolder: watcher.folder), preparation: preparation,
+            onNewWork: { [backfill] in backfill.wake() })
+        failing.withLock { [intake] in $0 = intake }
+        for plan in registry.views { try registry.prepareStore(for: plan, library: engine.library) }
+        registry.onChange { [backfill, engine, registry] in
+            for plan in registry.views { try? registry.prepareStore(for: plan, library: engine.library) }
+            backfill.wake()
+        }
+    }
+
+    public func start() {
+        committer.start()
+        engine.start()
+        backfill.start()
+        intake.start()
+    }
+
+    /// Ends in order; what was computed is committed, nothing is lost. Takes at most a batch's time.
+    public func stop() {
+        activity.emit(.stopping)
+        intake.stop()
+        engine.stop()
+        backfill.stop()
+        committer.stop()
+    }
+
+    /// Absolute, symbolic links resolved.
+    public var dropFolder: String { watcher.folder }
+    public var loaded: [LoadedPart] { engine.library.loaded }
+    /// Snapshots a second, lately.
+    public var rate: Double { meter.perSecond }
+
+    /// What is to be done now. Cheap.
+    public func counts() -> WorkCounts {
+        let skipped = ledger.skippedCount
+        let snapshots = registry.views.reduce(0) { sum, plan in
+            sum + max(0, ((try? store.lackingCount(in: plan.record.id)) ?? 0) - skipped)
+        }
+        return WorkCounts(files: watcher.snapshotOfPending(), snapshots: snapshots, running: ledger.running)
+    }
+
+    /// As `counts`, after everything that happened in the drop folder before the call has been noticed.
+    public func settledCounts() -> WorkCounts {
+        watcher.synchronise()
+        return counts()
+    }
+
+    /// Looks at a path now, where watching would take its time.
+    public func look(at path: String) { watcher.look(at: path) }
+
+    /// Runs a query's work on the compute thread.
+    public func compute<Value: Sendable>(_ body: @escaping @Sendable (ModelLibrary) throws -> Value) async throws -> Value {
+        try await engine.perform(body)
+    }
+
+    /// Tells of the change between work and rest; called now and then by the daemon.
+    public func noteIdle() {
+        let busy = counts().queued > 0
+        if isBusy.exchange(busy, ordering: .relaxed) != busy { activity.emit(busy ? .busy : .idle) }
+    }
+}

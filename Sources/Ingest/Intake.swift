@@ -1,0 +1,314 @@
+// The one consumer of the drop folder's events: notes images in the catalog, registers models, SAEs and class
+// lists, and moves what can't be used to quarantine. It never waits for compute: an image that finds no room in
+// the pipeline is left to the back-fill, which takes the newest first.
+
+import Basics
+import CLIP
+import Foundation
+import Imaging
+import Store
+
+/// Consumes `DropWatcher`'s events on a thread of its own.
+final class Intake: @unchecked Sendable {  // `thread` is set once before it starts; the rest is used on it alone or is Sendable
+    let watcher: DropWatcher
+    private let store: Store
+    private let registry: Registry
+    private let activity: Activity
+    private let ledger: Ledger
+    private let engine: Engine
+    private let quarantine: Quarantine
+    private let preparation: Preparation
+    private let onNewWork: @Sendable () -> Void
+    private let ended = DispatchSemaphore(value: 0)
+    private var isFirstScan = true
+
+    /// A file that looks cut off is looked at again while it is younger than this: some scanners and SMB servers
+    /// close a file and go on writing seconds later.
+    private static let patience: TimeInterval = 8
+
+    init(
+        watcher: DropWatcher, store: Store, registry: Registry, activity: Activity, ledger: Ledger, engine: Engine,
+        quarantine: Quarantine, preparation: Preparation, onNewWork: @escaping @Sendable () -> Void
+    ) {
+        self.watcher = watcher
+        self.store = store
+        self.registry = registry
+        self.activity = activity
+        self.ledger = ledger
+        self.engine = engine
+        self.quarantine = quarantine
+        self.preparation = preparation
+        self.onNewWork = onNewWork
+    }
+
+    func start() {
+        let thread = Thread { [self] in
+            watcher.start()
+            while let event = watcher.next() { handle(event) }
+            ended.signal()
+        }
+        thread.name = "intake"
+        thread.stackSize = 4 << 20
+        thread.start()
+    }
+
+    /// Ends after the event in hand.
+    func stop() {
+        watcher.stop()
+        ended.wait()
+    }
+
+    private func absolute(_ path: String) -> String { watcher.folder + "/" + path }
+
+    private func handle(_ event: DropEvent) {
+        switch event {
+        case let .file(file): take(file)
+        case let .folderSettled(path): takeFolder(path)
+        case let .moved(from, to, isFolder): guarded("'\(from)'") { try move(from, to, isFolder) }
+        case let .removed(path, isFolder): guarded("'\(path)'") { try remove(path, isFolder) }
+        case let .refused(path, reason): fail(path, "refused", "\(reason)", leave: true)
+        case .scanFinished:
+            if !isFirstScan { activity.emit(.rescanned) }
+            isFirstScan = false
+        }
+    }
+
+    /// Catalog errors (a full disk) stop one event, not the intake; the next scan makes up for it.
+    private func guarded(_ what: String, _ body: () throws -> Void) {
+        do { try body() } catch { activity.emit(.warning("\(what): \(error)")) }
+    }
+
+    // MARK: Files
+
+    private func take(_ file: DroppedFile) {
+        let path = absolute(file.path)
+        guard let head = readHead(path) else {
+            watcher.vanished(file)
+            return
+        }
+        switch DropRole(path: file.path, kind: FileKind(head: head, size: file.stamp.size)) {
+        case let .image(label): takeImage(file, label: label)
+        case let .sae(name) where file.path.split(separator: "/").count == 2:
+            register(file.path) { try registry.addDroppedSAE(name: name, path: path) }
+            watcher.done(file)
+        case let .classList(name):
+            register(file.path) {
+                try takeClassList(path, name: name)
+                return nil
+            }
+            watcher.done(file)
+        case .model, .sae:
+            // A file of a folder that is delivered as one; the folder's own event deals with it.
+            watcher.done(file)
+        case .reserved:
+            fail(file.path, "reserved", "prompt checkpoints can't be used by this version yet; it stays where it is", leave: true)
+            watcher.done(file)
+        case let .unusable(reason):
+            fail(file.path, "unusable", reason, leave: false)
+            watcher.done(file)
+        }
+    }
+
+    private func readHead(_ path: String) -> [UInt8]? {
+        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        return [UInt8](unsafeUninitializedCapacity: FileKind.headBytes) { buffer, count in
+            count = max(0, read(descriptor, buffer.baseAddress, buffer.count))
+        }
+    }
+
+    private func takeImage(_ file: DroppedFile, label: String?) {
+        let content: DroppedContent
+        let plans = registry.views
+        do throws(ImagingError) {
+            guard let read = try DroppedContent(path: absolute(file.path), bytesMax: preparation.limits.bytesMax) else {
+                watcher.vanished(file)
+                return
+            }
+            content = read
+        } catch {
+            fail(file.path, "too_large", "\(error)", leave: false)
+            watcher.done(file)
+            return
+        }
+        do {
+            // Content that is known needs no decoding; a path is all that is new.
+            if let known = try store.image(hash: content.hash) {
+                try note(file, ImageFacts(hash: content.hash, width: known.width, height: known.height, format: known.format), label)
+                ledger.unskip(known.id)
+                onNewWork()
+            } else {
+                let (decoded, crops) = try preparation.prepare(content, for: plans)
+                let facts = ImageFacts(
+                    hash: content.hash, width: decoded.image.width, height: decoded.image.height, format: decoded.format.rawValue)
+                let image = try note(file, facts, label)
+                hand(image, plans: plans, crops: crops)
+            }
+            watcher.done(file)
+        } catch let error as ImagingError {
+            refuse(file, error)
+        } catch {
+            // The catalog can't be written: nothing is lost, the file is delivered again.
+            activity.emit(.warning("'\(file.path)': \(error); trying again"))
+            watcher.postpone(file, rest: .seconds(2))
+        }
+    }
+
+    @discardableResult
+    private func note(_ file: DroppedFile, _ facts: ImageFacts, _ label: String?) throws -> ImageRecord {
+        let change = try store.upsertPath(
+            file.path,
+            file: .init(size: file.stamp.size, mtimeNanoseconds: file.stamp.mtime, inode: Int64(bitPattern: file.stamp.inode)),
+            image: facts, label: label)
+        if change.kind != .same {
+            try store.catalog.clearFailures(path: file.path)
+            activity.emit(.pathAdded(path: file.path, image: facts.hash, label: change.image.label))
+        }
+        return change.image
+    }
+
+    private func hand(_ image: ImageRecord, plans: [ViewPlan], crops: [PreprocessConfig: RGBImage]) {
+        guard !plans.isEmpty, ledger.claim(image.id, views: plans.count) else { return onNewWork() }
+        let item = WorkItem(image: image, plans: plans, lane: .fresh)
+        if !engine.queue.tryPush(Prepared(item: item, crops: crops), lane: .fresh) {
+            ledger.release(image.id)
+            onNewWork()
+        }
+    }
+
+    /// A broken image: looked at again while it may still be written, then quarantined.
+    private func refuse(_ file: DroppedFile, _ error: ImagingError) {
+        let age = Date().timeIntervalSince1970 - Double(file.stamp.mtime) * 1e-9
+        switch error {
+        case .truncated, .corrupt:
+            // A partly written file of any format may look either way.
+            if age < Intake.patience, file.attempt < 4 {
+                watcher.postpone(file, rest: .seconds(2))
+                return
+            }
+        default: break
+        }
+        fail(file.path, "image", "\(error)", leave: false)
+        watcher.done(file)
+    }
+
+    // MARK: Models, SAEs, class lists
+
+    private func takeFolder(_ path: String) {
+        let parts = path.split(separator: "/").map(String.init)
+        guard parts.count == 2 else { return }
+        switch parts[0] {
+        case "models":
+            register(path) {
+                try registry.addModel(name: parts[1], folder: absolute(path))
+                return nil
+            }
+        case "saes":
+            register(path) { try registry.addDroppedSAE(name: parts[1], path: absolute(path)) }
+        default: return
+        }
+    }
+
+    /// - Parameter body: registers what lies at the path; returns why it has to wait.
+    private func register(_ path: String, _ body: () throws -> String?) {
+        do {
+            if let reason = try body() {
+                activity.emit(.warning("'\(path)' waits: \(reason)"))
+            } else {
+                try store.catalog.clearFailures(path: path)
+            }
+            onNewWork()
+        } catch let error as StoreError {
+            activity.emit(.warning("'\(path)': \(error)"))
+        } catch {
+            fail(path, "unusable", "\(error)", leave: false)
+        }
+    }
+
+    /// A list sets the classes of the model that it is named after, or of the only one.
+    private func takeClassList(_ path: String, name: String) throws {
+        let key = "class file \(path)", stamp = fileStamp(path)
+        // At a start every file is delivered again: a list that was set since by hand stays.
+        guard try store.catalog.setting(key) != stamp else { return }
+        let classes = try ClassFile.read(path: path)
+        let models = try store.catalog.models()
+        let model = models.first { $0.name == name }?.name
+        if model == nil, models.count > 1 {
+            throw IngestError(
+                .ambiguous, "several models could have these classes",
+                remedy: "name the file after one, classes/MODEL.txt, or use saectl classes set FILE --model MODEL")
+        }
+        _ = try registry.setClasses(model: model, classes: classes, templates: TemplateSet.photo.templates)
+        try store.catalog.set(key, to: stamp)
+    }
+
+    // MARK: Renames and removals
+
+    private func move(_ from: String, _ to: String, _ isFolder: Bool) throws {
+        func label(_ path: String) -> String? {
+            let parts = path.split(separator: "/")
+            return parts.first == "images" && parts.count > 2 ? String(parts[1]) : nil
+        }
+        if isFolder {
+            try store.renameFolder(from, to: to, label: label)
+        } else {
+            try store.renamePath(from, to: to, label: label(to))
+        }
+        if isLibrary(from) { try removeLibrary(from) }
+        activity.emit(.pathMoved(from: from, to: to))
+    }
+
+    private func remove(_ path: String, _ isFolder: Bool) throws {
+        let known = isFolder ? try store.removeFolder(path) > 0 : try store.removePath(path)
+        if isLibrary(path) { try removeLibrary(path) }
+        if known { activity.emit(.pathRemoved(path: path)) }
+        onNewWork()
+    }
+
+    private func isLibrary(_ path: String) -> Bool { path.hasPrefix("models") || path.hasPrefix("saes") }
+
+    private func removeLibrary(_ path: String) throws {
+        // Also when models/ itself goes: whatever has lost its files becomes inactive.
+        try registry.dropMissing()
+    }
+
+    // MARK: Failures
+
+    /// Notes why a path can't be used and moves it to quarantine, unless it is to be left.
+    func fail(_ path: String, _ kind: String, _ reason: String, leave: Bool) {
+        var place: String?
+        if !leave {
+            watcher.willRemove(path)
+            do throws(QuarantineError) {
+                place = try quarantine.move(path)
+            } catch {
+                activity.emit(.warning("\(error)"))
+            }
+        }
+        guarded("'\(path)'") {
+            try store.catalog.clearFailures(path: path)
+            try store.catalog.addFailure(path: path, kind: kind, reason: reason, quarantine: place)
+        }
+        activity.emit(.failed(path: path, reason: reason, quarantine: place))
+    }
+}
+
+/// What the catalog knows already, for the watcher's scans.
+struct CatalogFiles: KnownFiles {
+    let store: Store
+
+    func file(at path: String) -> FileStamp? {
+        guard let record = try? store.path(path) else { return nil }
+        return stamp(record)
+    }
+
+    func files(after path: String, limit: Int) -> [KnownFile] {
+        guard let records = try? store.paths(after: path, limit: limit) else { return [] }
+        return records.map { KnownFile(path: $0.path, stamp: stamp($0)) }
+    }
+
+    private func stamp(_ record: PathRecord) -> FileStamp {
+        FileStamp(size: record.size, mtime: record.mtimeNanoseconds, inode: UInt64(bitPattern: record.inode))
+    }
+}

@@ -1,0 +1,52 @@
+// Which images are being worked on, so that the intake and the back-fill never make the same snapshot twice at
+// the same time, and which can't be made for now.
+
+import Basics
+import Store
+import Synchronization
+
+/// Images in the pipeline, by the number of views still to commit.
+final class Ledger: Sendable {
+    private struct State {
+        var open: [ImageRecord.ID: Int] = [:]
+        var skipped: Set<ImageRecord.ID> = []
+    }
+
+    private let state = Mutex(State())
+
+    /// Takes an image for `views` snapshots; false where someone has it, or it is skipped.
+    func claim(_ image: ImageRecord.ID, views: Int) -> Bool {
+        state.withLock { state in
+            guard state.open[image] == nil, !state.skipped.contains(image) else { return false }
+            state.open[image] = views
+            return true
+        }
+    }
+
+    /// One view's snapshot is committed.
+    func committed(_ image: ImageRecord.ID) {
+        state.withLock { state in
+            guard let left = state.open[image] else { return }
+            state.open[image] = left > 1 ? left - 1 : nil
+        }
+    }
+
+    /// Lets go of an image whatever is missing.
+    func release(_ image: ImageRecord.ID) {
+        state.withLock { _ = $0.open.removeValue(forKey: image) }
+    }
+
+    /// Leaves an image out until something new is heard of it: its file can't be read now.
+    func skip(_ image: ImageRecord.ID) {
+        state.withLock { state in
+            state.open[image] = nil
+            state.skipped.insert(image)
+        }
+    }
+
+    func unskip(_ image: ImageRecord.ID) { state.withLock { _ = $0.skipped.remove(image) } }
+
+    var running: Int { state.withLock { $0.open.count } }
+    var skippedCount: Int { state.withLock { $0.skipped.count } }
+    func isSkipped(_ image: ImageRecord.ID) -> Bool { state.withLock { $0.skipped.contains(image) } }
+}

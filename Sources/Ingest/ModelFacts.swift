@@ -1,0 +1,88 @@
+// What the daemon knows of a model without loading it: kept as JSON in the catalog's `config` column.
+
+import Basics
+import CLIP
+import Foundation
+import Imaging
+
+/// Shapes, layout and preprocessing of a model.
+public struct ModelFacts: Codable, Sendable, Hashable {
+    public var imageSize: Int
+    public var patchSize: Int
+    public var width: Int
+    public var layers: Int
+    public var heads: Int
+    public var projection: Int
+    public var activation: String
+    public var vocabulary: Int
+    public var contextLength: Int
+    public var layout: TokenLayout
+    public var preprocess: PreprocessConfig
+    /// The model that comes with saed.
+    public var embedded: Bool
+    /// Names, sizes and times of its files when they were last hashed: equal stamps need no second reading.
+    public var stamp: String
+
+    init(_ summary: CLIPModelSummary, embedded: Bool, stamp: String) {
+        imageSize = summary.config.vision.imageSize
+        patchSize = summary.config.vision.patch
+        width = summary.config.vision.tower.width
+        layers = summary.config.vision.tower.layers
+        heads = summary.config.vision.tower.heads
+        projection = summary.config.projection
+        activation = summary.config.vision.tower.activation.rawValue
+        vocabulary = summary.config.text.vocabulary
+        contextLength = summary.config.text.contextLength
+        layout = summary.layout
+        preprocess = summary.preprocess
+        self.embedded = embedded
+        self.stamp = stamp
+    }
+
+    public init?(json: String) {
+        guard let facts = try? JSONDecoder().decode(ModelFacts.self, from: Data(json.utf8)) else { return nil }
+        self = facts
+    }
+
+    var json: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        // Plain numbers and strings: encoding can't fail.
+        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    }
+}
+
+/// What an SAE's catalog row keeps beside its columns.
+public struct SAEFacts: Codable, Sendable {
+    public var architecture: String
+    public var embedded: Bool
+    var stamp: String
+
+    init(architecture: String, embedded: Bool, stamp: String) {
+        self.architecture = architecture
+        self.embedded = embedded
+        self.stamp = stamp
+    }
+
+    public init?(json: String) {
+        guard let facts = try? JSONDecoder().decode(SAEFacts.self, from: Data(json.utf8)) else { return nil }
+        self = facts
+    }
+
+    var json: String { (try? JSONEncoder().encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}" }
+}
+
+/// Names, sizes and modification times of a file, or of a folder's files (not of folders in it).
+func fileStamp(_ path: String) -> String? {
+    var info = stat()
+    guard stat(path, &info) == 0 else { return nil }
+    guard info.st_mode & S_IFMT == S_IFDIR else {
+        return "\(info.st_size):\(info.st_mtim.tv_sec).\(info.st_mtim.tv_nsec)"
+    }
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else { return nil }
+    return names.sorted().compactMap { name in
+        var info = stat()
+        guard stat(path + "/" + name, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return nil }
+        return "\(name):\(info.st_size):\(info.st_mtim.tv_sec).\(info.st_mtim.tv_nsec)"
+    }.joined(separator: "|")
+}

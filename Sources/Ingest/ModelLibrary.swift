@@ -1,0 +1,91 @@
+// The models and SAEs that are in memory. They come when work needs them and go when nothing has for a while;
+// the weights of an idle daemon belong to the page cache, not to it.
+
+import Basics
+import CLIP
+import Foundation
+import Kernels
+import SAE
+import Store
+
+/// What is packed in memory now, for `status`.
+public struct LoadedPart: Sendable {
+    public enum Kind: String, Sendable { case model, sae }
+    public let kind: Kind
+    public let name: String
+    public let bytes: Int
+}
+
+/// Loads models and SAEs once and hands them out by their content.
+///
+/// Safe to share: everything is under `lock`, which is held while weights load, so that nothing loads twice.
+public final class ModelLibrary: @unchecked Sendable {
+    private struct Entry<Value> {
+        let value: Value
+        let name: String
+        var used: ContinuousClock.Instant
+    }
+
+    private let lock = NSLock()
+    private var models: [ContentHash: Entry<CLIPModel>] = [:]
+    private var saes: [ContentHash: Entry<SparseAutoencoder>] = [:]
+
+    init() {}
+
+    public func model(_ record: ModelPlace) throws -> CLIPModel {
+        lock.lock()
+        defer { lock.unlock() }
+        if let entry = models[record.hash] {
+            models[record.hash]?.used = .now
+            return entry.value
+        }
+        let model = try CLIPModel.load(folder: record.folder)
+        models[record.hash] = Entry(value: model, name: record.name, used: .now)
+        return model
+    }
+
+    public func sae(_ plan: ViewPlan) throws -> SparseAutoencoder {
+        lock.lock()
+        defer { lock.unlock() }
+        let hash = plan.sae.contentHash
+        if let entry = saes[hash] {
+            saes[hash]?.used = .now
+            return entry.value
+        }
+        let sae = try SparseAutoencoder.load(path: plan.sae.path, hook: plan.hook)
+        saes[hash] = Entry(value: sae, name: plan.sae.name, used: .now)
+        return sae
+    }
+
+    /// Drops what was not used for `age`. Returns whether anything went.
+    func release(unusedFor age: Duration) -> Bool {
+        lock.lock()
+        defer { lock.unlock() }
+        let limit = ContinuousClock.now - age
+        let before = models.count + saes.count
+        models = models.filter { $0.value.used > limit }
+        saes = saes.filter { $0.value.used > limit }
+        return models.count + saes.count < before
+    }
+
+    /// What is loaded, by name. Never waits for a load.
+    public var loaded: [LoadedPart] {
+        guard lock.try() else { return [] }
+        defer { lock.unlock() }
+        return (models.values.map { LoadedPart(kind: .model, name: $0.name, bytes: $0.value.byteCount) }
+            + saes.values.map { LoadedPart(kind: .sae, name: $0.name, bytes: $0.value.byteCount) }).sorted { $0.name < $1.name }
+    }
+}
+
+/// Which model, and where it lies.
+public struct ModelPlace: Sendable {
+    public let hash: ContentHash
+    public let name: String
+    public let folder: String
+
+    public init(_ record: ModelRecord) {
+        hash = record.contentHash
+        name = record.name
+        folder = record.folder
+    }
+}

@@ -1,0 +1,33 @@
+// A view as work: everything that the pipeline needs to make its snapshots.
+
+import Basics
+import Foundation
+import Store
+
+/// One active view.
+public struct ViewPlan: Sendable {
+    public let record: ViewRecord
+    public let name: ViewName
+    public let model: ModelRecord
+    public let facts: ModelFacts
+    public let sae: SAERecord
+    public let hook: HookPoint
+
+    /// The recipe's hash: everything that decides a snapshot's bytes. Another precision or method of
+    /// computing gets another line, and so another view.
+    static func recipe(model: ContentHash, adapter: ContentHash, sae: ContentHash, hook: HookPoint, facts: ModelFacts) -> ContentHash {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let preprocess = (try? encoder.encode(facts.preprocess)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return ContentHash(
+            of: """
+                saed recipe 1
+                model \(model)
+                adapter \(adapter)
+                sae \(sae)
+                hook \(hook)
+                preprocess \(preprocess)
+                precision f32
+                """)
+    }
+}

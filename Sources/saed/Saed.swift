@@ -1,0 +1,60 @@
+// saed: parses, wires, exits.
+
+import ArgumentParser
+import Daemon
+import Foundation
+import Wire
+
+@main
+struct Saed: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "saed",
+        abstract: "Watches a folder for images and keeps what a sparse autoencoder sees in every patch of them.",
+        discussion: """
+            Drop images into ROOT/drop/images (or ROOT/drop/images/CLASS to label them), models into ROOT/drop/models/NAME, \
+            SAEs into ROOT/drop/saes, and ask with saectl --root ROOT.
+            """,
+        version: "saed \(SaedVersion.current)",
+        subcommands: [Run.self, CheckConfig.self])
+}
+
+struct Run: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run the daemon in the foreground, until SIGTERM or Ctrl-C.",
+        discussion: "Logs go to stderr. Nothing that was dropped is lost when it is killed: the next start goes on.")
+
+    @Option(help: "The folder that holds everything: drop/, store/, quarantine/, saed.sock. Made where there is none.")
+    var root: String
+
+    @Option(help: "A TOML file; without it ROOT/saed.toml, where there is one. saed check-config shows the keys.")
+    var config: String?
+
+    func run() async throws {
+        do {
+            try await Daemon(root: root, configurationFile: config).run()
+        } catch {
+            FileHandle.standardError.write(Data("saed: \(error)\n".utf8))
+            throw ExitCode(1)
+        }
+    }
+}
+
+struct CheckConfig: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check-config",
+        abstract: "Check a configuration file and print the settings in force, each with its meaning.",
+        discussion: "Without FILE it prints the defaults: a file to start from.")
+
+    @Argument(help: "The TOML file.")
+    var file: String?
+
+    func run() throws {
+        do {
+            let configuration = try file.map { try Configuration.read(file: $0) } ?? Configuration()
+            print(configuration.documented(), terminator: "")
+        } catch {
+            FileHandle.standardError.write(Data("saed: \(error)\n".utf8))
+            throw ExitCode(1)
+        }
+    }
+}
