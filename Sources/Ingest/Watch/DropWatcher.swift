@@ -21,7 +21,7 @@ import Synchronization
 /// `saes/NAME` are delivered as one. Symbolic links are never followed: one that leads to a place inside is
 /// ignored, since the place is watched itself; one that leads out is refused.
 ///
-/// A file changed through a hard link outside of the folder raises no event: it is noticed by the next scan.
+/// A file changed through another of its hard links raises no event for this name: the next scan notices it.
 /// Where a part is polled, a rename is `removed` and `file`.
 public final class DropWatcher: Sendable {
     private let engine: WatchEngine

@@ -6,7 +6,11 @@ extension WatchEngine {
     private static let judgedMax = 512
 
     /// The record of a file, new or as it is.
+    ///
+    /// While a scan goes on the catalog may know any path: what happened to it before is told only when the scan
+    /// gets there, and by then the path may have been used again.
     func record(_ name: FileName, in node: FolderNode, isTaken: Bool) -> FileRecord {
+        let isTaken = isTaken || wholeScan != nil || node.isPolled
         if let record = node.records[name] {
             record.isTaken = record.isTaken || isTaken
             return record
