@@ -2,6 +2,7 @@
 
 import Basics
 import Dispatch
+import Foundation
 import Store
 import Synchronization
 import Testing
@@ -19,8 +20,11 @@ import Testing
         let errors = Mutex<[String]>([])
         let answers = Atomic(0)
         let group = DispatchGroup()
+        // Threads of their own: a shared pool may have none left until the writer is done.
         for reader in 0..<3 {
-            DispatchQueue.global().async(group: group) {
+            group.enter()
+            Thread.detachNewThread {
+                defer { group.leave() }
                 var random = Seeded(UInt64(reader))
                 while !done.load(ordering: .acquiring) {
                     do {
@@ -42,11 +46,13 @@ import Testing
         for start in stride(from: 0, to: 120, by: 4) {
             try store.append((start..<start + 4).map { fixture.snapshot(names[$0]) }, to: view)
             if start % 20 == 0 { store.trim() }
+            // At half time every reader has begun.
+            while start == 60 && answers.load(ordering: .relaxed) < 10 && errors.withLock({ $0.isEmpty }) { Thread.sleep(forTimeInterval: 0.001) }
         }
         done.store(true, ordering: .releasing)
         group.wait()
         #expect(errors.withLock { $0 } == [])
-        #expect(answers.load(ordering: .relaxed) > 0)
+        #expect(answers.load(ordering: .relaxed) >= 10)
         #expect(try store.verify(view) == VerifyReport(snapshots: 120))
     }
 }
