@@ -40,6 +40,26 @@ import Testing
         }
     }
 
+    /// More images than are computed at once (94 at 17 tokens): the groups meet without a seam.
+    @Test func aLargeBatchIsComputedInGroups() throws {
+        let folder = try TemporaryFolder()
+        let tower = try model(folder).vision()
+        let batch = 200, imageCount = 3 * 32 * 32
+        let pixels = SeededWeights(seed: 5).values("pixels", count: batch * imageCount, scale: 2)
+        var x = [Float](repeating: 0, count: batch * tower.layout.count * tower.width)
+        var finished = [Float](repeating: 0, count: batch * tower.projection), embedded = finished
+        tower.run(pixels: pixels, batch: batch, to: HookPoint(block: 0), into: &x)
+        tower.finish(&x, batch: batch, from: HookPoint(block: 0), into: &finished)
+        tower.embed(pixels: pixels, batch: batch, embeddings: &embedded)
+        var single = [Float](repeating: 0, count: tower.projection)
+        for image in [0, 93, 94, 95, 187, 188, 199] {
+            tower.embed(pixels: Array(pixels[image * imageCount..<(image + 1) * imageCount]), batch: 1, embeddings: &single)
+            let range = image * tower.projection..<(image + 1) * tower.projection
+            #expect(Difference(Array(finished[range]), single).isWithin(1e-6), "image \(image)")
+            #expect(Difference(Array(embedded[range]), single).isWithin(1e-6), "image \(image)")
+        }
+    }
+
     /// What replaces the stream at the hook decides the embedding: the pixels are not looked at again.
     @Test func finishSeesOnlyTheStream() throws {
         let folder = try TemporaryFolder()
