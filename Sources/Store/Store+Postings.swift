@@ -77,15 +77,13 @@ extension Store {
         of latent: Int, segment: Segment, view: ViewStore, _ body: (SlotPosting) -> Void
     ) throws(StoreError) {
         if segment.sealed {
-            var entries: [SlotPosting] = []
+            // An index answers whole or not at all, so `body` sees no posting twice.
             do throws(StoreError) {
-                try index(of: segment, view: view).postings(of: latent) { entries.append($0) }
+                try index(of: segment, view: view).postings(of: latent, body)
             } catch {
                 guard error.isRepairable else { throw error }
-                entries = []
-                try rebuildIndex(of: segment, view: view).postings(of: latent) { entries.append($0) }
+                try rebuildIndex(of: segment, view: view).postings(of: latent, body)
             }
-            for entry in entries where Int(entry.slot) < segment.images.count { body(entry) }
         } else {
             for (slot, summary) in segment.summaries.enumerated() {
                 if let summary, let position = summary.position(of: UInt32(latent)) {

@@ -60,7 +60,7 @@ struct PostingBlock {
         for entry in postings { writer.put(entry.posting.promptsOverTau) }
     }
 
-    /// Hands every posting to `body`, in slot order.
+    /// Hands every posting to `body`, in slot order. All checks come before the first call.
     func decode(
         _ data: UnsafeRawBufferPointer, latent: UInt32, slots: Int, _ body: (SlotPosting) -> Void
     ) throws(MalformedBytes) {
@@ -80,6 +80,8 @@ struct PostingBlock {
             let active = PostingBlock.count(activeColumn, i, patchBytes)
             patched += active > 0 ? 1 : 0
             many += active > 1 ? 1 : 0
+            let slot = PostingBlock.count(slotColumn, i, 2)
+            guard slot < slots else { throw MalformedBytes(reason: "slot \(slot) of \(slots)", offset: 8 + 2 * i) }
         }
         guard many == manyCount, classCount <= count else {
             throw MalformedBytes(reason: "a posting block contradicts itself", offset: 4)
@@ -95,8 +97,6 @@ struct PostingBlock {
 
         var atPatched = 0, atMany = 0, atClass = 0
         for i in 0..<count {
-            let slot = UInt16(littleEndian: slotColumn.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self))
-            guard slot < slots else { throw MalformedBytes(reason: "slot \(slot) of \(slots)", offset: 8 + 2 * i) }
             var posting = LatentPosting(
                 latent: latent, patchMean: 0, peak: 0, peakPatch: 0,
                 activePatches: PostingBlock.count(activeColumn, i, patchBytes), patchesOverTau: 0, classValue: 0,
@@ -127,7 +127,7 @@ struct PostingBlock {
                 posting.activePrompts = PostingBlock.count(promptColumns, 4 * count + i, 2)
                 posting.promptsOverTau = PostingBlock.count(promptColumns, 5 * count + i, 2)
             }
-            body(SlotPosting(slot: slot, posting: posting))
+            body(SlotPosting(slot: PostingBlock.count(slotColumn, i, 2), posting: posting))
         }
     }
 
