@@ -56,7 +56,10 @@ public struct SyntheticStore: Sendable {
         return "label" + String(repeating: "0", count: max(0, 3 - text.count)) + text
     }
 
-    public func hash(_ n: Int) -> ContentHash { ContentHash(of: "synthetic \(options.seed) \(n)") }
+    /// What stands in for an image's bytes: a file of this text is image `n`.
+    public func content(_ n: Int) -> String { "synthetic \(options.seed) \(n)" }
+
+    public func hash(_ n: Int) -> ContentHash { ContentHash(of: content(n)) }
 
     /// Snapshot `n`: depends on the options and `n` alone.
     public func snapshot(_ n: Int) -> Snapshot {
