@@ -7,6 +7,7 @@
 Weights come from the generator that Sources/CLIP/SeededCLIP.swift shares (`scale_of` is its table), so neither
 weights nor a download are needed to test. Everything runs in f32 with eager attention.
 """
+import hashlib
 import json
 import math
 import pathlib
@@ -14,9 +15,11 @@ import sys
 
 import numpy as np
 import torch
-from transformers import CLIPConfig, CLIPModel
+from PIL import Image
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizerFast
 
 import seeded
+import tokenizer as reference_tokenizer
 
 ROOT = pathlib.Path(__file__).parents[2]
 OUT = ROOT / "Tests/CLIPTests/Golden"
@@ -127,6 +130,43 @@ def case(name):
     print(f"{name}: norms at the last hook {np.mean(golden['hooks'][-1]['norms']):.3g}, logits {spread[0]}")
 
 
+def scenes():
+    """The embedded model, whole: real images, its own vocabulary, its own classes and templates."""
+    folder = ROOT / "models/scenes"
+    model = CLIPModel.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
+    tokenizer = CLIPTokenizerFast.from_pretrained(folder)
+    context = model.config.text_config.max_position_embeddings
+    classes = (ROOT / "models/classes/scenes.txt").read_text().split("\n")
+    classes = [c for c in classes if c.strip()]
+    templates = [t for t in (ROOT / "models/classes/scenes.templates.txt").read_text().split("\n") if t.strip()]
+    held_out = sorted((ROOT / "models/heldout/images").glob("*/*.jpg"))
+    paths = held_out[:: max(1, len(held_out) // 4)][:4] + [ROOT / "models/photos/cat.jpg"]
+    pixels = CLIPImageProcessor.from_pretrained(folder)([Image.open(p).convert("RGB") for p in paths], return_tensors="pt")["pixel_values"]
+
+    def encode(texts):
+        return tokenizer(texts, padding="max_length", truncation=True, max_length=context, return_tensors="pt")
+
+    prompts = [template.replace("{}", classes[0].replace("_", " ")) for template in templates]
+    result = outputs(model, pixels, encode(prompts)["input_ids"].tolist(), [0, model.config.vision_config.num_hidden_layers - 2])
+    with torch.no_grad():
+        features = []
+        for name in classes:
+            texts = model.get_text_features(**encode([template.replace("{}", name.replace("_", " ")) for template in templates]))
+            mean = (texts / texts.norm(dim=-1, keepdim=True)).mean(dim=0)
+            features.append(mean / mean.norm())
+        images = torch.tensor(result["imageEmbeddings"]).reshape(len(paths), -1)
+        images = images / images.norm(dim=-1, keepdim=True)
+        result["logits"] = shortest(images @ torch.stack(features).T * model.logit_scale.exp())
+    texts = reference_tokenizer.STRINGS + prompts
+    write("scenes", {
+        "weights": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
+        "images": [str(p.relative_to(ROOT)) for p in paths], "prompts": prompts,
+        "tokens": [{"text": t, "ids": i} for t, i in zip(texts, encode(texts)["input_ids"].tolist())], **result,
+    })
+    best = torch.tensor(result["logits"]).reshape(len(paths), -1).argmax(dim=1)
+    print("scenes:", [(p.parent.name, classes[b]) for p, b in zip(paths, best)])
+
+
 def write(name, golden):
     text = json.dumps(golden, separators=(",", ":"))
     (OUT / f"{name}.json").write_text(text.replace(',"', ',\n"') + "\n")
@@ -136,4 +176,4 @@ if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(2)
     for name in sys.argv[1:] or CASES:
-        case(name)
+        scenes() if name == "scenes" else case(name)
