@@ -72,6 +72,11 @@ let package = Package(
             dependencies: ["SaectlKit", "Wire", "Basics", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             linkerSettings: staticRuntime),
 
+        // What tools/bench runs.
+        .executableTarget(
+            name: "saed-bench",
+            dependencies: ["Basics", "Kernels", "Checkpoints", "CLIP", "SAE", "Store", "Concepts", "Ingest", "Wire", "CDNNL"]),
+
         .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Basics"], resources: [.copy("Golden")]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Basics"], resources: [.copy("Golden")]),
