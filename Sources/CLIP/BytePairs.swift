@@ -24,14 +24,18 @@ struct BytePairs: Sendable {
         var isAlive = [Bool](repeating: true, count: symbols.count)
         var queue = Heap()
         func offer(_ left: Int) {
-            guard left >= 0, next[left] >= 0, let merge = merges[BytePairs.key(ids[left], ids[next[left]])] else { return }
+            guard left >= 0, next[left] >= 0, let merge = merges[BytePairs.key(ids[left], ids[next[left]])] else {
+                return
+            }
             queue.push(Heap.Entry(rank: merge.rank, position: Int32(left), result: merge.result))
         }
         for position in 0..<symbols.count - 1 { offer(position) }
         while let entry = queue.pop() {
             let left = Int(entry.position)
             // The pair may be gone, or another one by now.
-            guard isAlive[left], next[left] >= 0, merges[BytePairs.key(ids[left], ids[next[left]])]?.result == entry.result else { continue }
+            guard isAlive[left], next[left] >= 0,
+                merges[BytePairs.key(ids[left], ids[next[left]])]?.result == entry.result
+            else { continue }
             let right = next[left]
             ids[left] = entry.result
             isAlive[right] = false
@@ -71,7 +75,8 @@ private struct Heap {
         var parent = 0
         while true {
             var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < entries.count && entries[child].precedes(entries[least]) { least = child }
+            for child in [2 * parent + 1, 2 * parent + 2]
+            where child < entries.count && entries[child].precedes(entries[least]) { least = child }
             if least == parent { return top }
             entries.swapAt(parent, least)
             parent = least

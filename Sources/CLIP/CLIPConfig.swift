@@ -13,7 +13,10 @@ public struct CLIPConfig: Sendable, Hashable, Codable {
 
         public var headWidth: Int { width / heads }
 
-        public init(width: Int, layers: Int, heads: Int, mlp: Int, activation: ActivationName = .quickGELU, epsilon: Float = 1e-5) {
+        public init(
+            width: Int, layers: Int, heads: Int, mlp: Int, activation: ActivationName = .quickGELU,
+            epsilon: Float = 1e-5
+        ) {
             (self.width, self.layers, self.heads, self.mlp) = (width, layers, heads, mlp)
             (self.activation, self.epsilon) = (activation, epsilon)
         }
@@ -39,7 +42,9 @@ public struct CLIPConfig: Sendable, Hashable, Codable {
         public let eosTokenID: Int
 
         public init(_ tower: Tower, vocabulary: Int, contextLength: Int, eosTokenID: Int) {
-            (self.tower, self.vocabulary, self.contextLength, self.eosTokenID) = (tower, vocabulary, contextLength, eosTokenID)
+            (self.tower, self.vocabulary, self.contextLength, self.eosTokenID) = (
+                tower, vocabulary, contextLength, eosTokenID
+            )
         }
     }
 
@@ -102,9 +107,12 @@ public struct CLIPConfig: Sendable, Hashable, Codable {
             throw file.error("hidden_act", "is '\(name)'; 'quick_gelu' and 'gelu' are supported")
         }
         let epsilon = try file.double("layer_norm_eps", default: 1e-5)
-        guard epsilon > 0, epsilon < 1 else { throw file.error("layer_norm_eps", "is \(epsilon); it must lie between 0 and 1") }
+        guard epsilon > 0, epsilon < 1 else {
+            throw file.error("layer_norm_eps", "is \(epsilon); it must lie between 0 and 1")
+        }
         return Tower(
             width: width, layers: try file.int("num_hidden_layers", default: 12, in: 1...1000), heads: heads,
-            mlp: try file.int("intermediate_size", default: mlp, in: 1...1_000_000), activation: activation, epsilon: Float(epsilon))
+            mlp: try file.int("intermediate_size", default: mlp, in: 1...1_000_000), activation: activation,
+            epsilon: Float(epsilon))
     }
 }

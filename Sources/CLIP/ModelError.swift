@@ -20,10 +20,10 @@ public enum ModelError: Error, CustomStringConvertible, Sendable {
     public var description: String {
         switch self {
         case .checkpoint(let error): error.description
-        case let .preprocess(folder, error): "'\(folder)': \(error.description)"
-        case let .tokenizer(file, problem): "'\(file)': \(problem)"
-        case let .mismatch(folder, problem): "'\(folder)': \(problem)"
-        case let .prompts(source, problem): "'\(source)': \(problem)"
+        case .preprocess(let folder, let error): "'\(folder)': \(error.description)"
+        case .tokenizer(let file, let problem): "'\(file)': \(problem)"
+        case .mismatch(let folder, let problem): "'\(folder)': \(problem)"
+        case .prompts(let source, let problem): "'\(source)': \(problem)"
         case .kernel(let error): error.description
         }
     }

@@ -13,7 +13,10 @@ struct ModelFiles {
     let source: any TensorSource
 
     init(folder: String) throws {
-        guard isFolder(folder) else { throw ModelError.mismatch(folder: folder, problem: "is not a folder; a model is a folder with config.json and model.safetensors") }
+        guard isFolder(folder) else {
+            throw ModelError.mismatch(
+                folder: folder, problem: "is not a folder; a model is a folder with config.json and model.safetensors")
+        }
         self.folder = folder
         config = try CLIPConfig(path: folder + "/config.json")
         preprocess = try ModelFiles.preprocess(folder: folder, config)
@@ -30,7 +33,9 @@ struct ModelFiles {
         let side = config.vision.imageSize
         guard let size = preprocess.inputSize, size.height == side, size.width == side else {
             let found = preprocess.inputSize.map { "\($0.width) x \($0.height)" } ?? "images of any size"
-            throw ModelError.mismatch(folder: folder, problem: "preprocessor_config.json prepares \(found), config.json's 'image_size' is \(side)")
+            throw ModelError.mismatch(
+                folder: folder,
+                problem: "preprocessor_config.json prepares \(found), config.json's 'image_size' is \(side)")
         }
         return preprocess
     }
@@ -42,24 +47,30 @@ struct ModelFiles {
         guard tokenizer.vocabularyCount <= config.text.vocabulary else {
             throw .mismatch(
                 folder: folder,
-                problem: "the tokenizer has \(tokenizer.vocabularyCount) tokens, config.json's 'vocab_size' is \(config.text.vocabulary)")
+                problem:
+                    "the tokenizer has \(tokenizer.vocabularyCount) tokens, config.json's 'vocab_size' is \(config.text.vocabulary)"
+            )
         }
         guard config.text.eosTokenID == 2 || Int(tokenizer.endID) == config.text.eosTokenID else {
             throw .mismatch(
-                folder: folder, problem: "the tokenizer's end token is \(tokenizer.endID), config.json's 'eos_token_id' is \(config.text.eosTokenID)")
+                folder: folder,
+                problem:
+                    "the tokenizer's end token is \(tokenizer.endID), config.json's 'eos_token_id' is \(config.text.eosTokenID)"
+            )
         }
         return tokenizer
     }
 
     /// Reads every tensor once and refuses NaN and infinities.
     func checkValues() throws {
-        for (name, shape) in config.tensors {
-            try withScratch(max(1, shape.reduce(1, *))) { try source.readFinite(name, shape: shape, into: $0) }
-        }
+        // Not from the pool of workspaces, which would keep the largest tensor's size.
+        let values = FloatBuffer(count: config.tensors.map { $0.shape.reduce(1, *) }.max() ?? 1)
+        for (name, shape) in config.tensors { try source.readFinite(name, shape: shape, into: values.pointer) }
     }
 
     private static let hashedNames = [
-        "config.json", "preprocessor_config.json", "tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json",
+        "config.json", "preprocessor_config.json", "tokenizer.json", "vocab.json", "merges.txt",
+        "tokenizer_config.json", "special_tokens_map.json",
     ]
 
     static func contentHash(folder: String) throws -> ContentHash {

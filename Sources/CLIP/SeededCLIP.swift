@@ -13,7 +13,9 @@ package struct SeededCLIP: Sendable {
     package let dtype: DType
 
     package init(_ config: CLIPConfig, seed: UInt64, dtype: DType = .f32) {
-        precondition(config.text.vocabulary >= SeededCLIP.vocabularyMin, "a byte vocabulary needs \(SeededCLIP.vocabularyMin) tokens")
+        precondition(
+            config.text.vocabulary >= SeededCLIP.vocabularyMin,
+            "a byte vocabulary needs \(SeededCLIP.vocabularyMin) tokens")
         self.config = config
         self.seed = seed
         self.dtype = dtype
@@ -40,8 +42,13 @@ package struct SeededCLIP: Sendable {
     }
 
     /// Writes `model.safetensors`, `config.json`, `preprocessor_config.json`, `vocab.json` and `merges.txt`.
-    /// - Parameter skipping: tensors left out, and `changing` may change values: for tests of bad folders.
-    package func write(to folder: String, skipping: Set<String> = [], changing: (@Sendable (String, UnsafeMutableBufferPointer<Float>) -> Void)? = nil) throws {
+    /// - Parameters:
+    ///   - skipping: tensors to leave out, for tests of bad folders.
+    ///   - changing: may change a tensor's values before they are written.
+    package func write(
+        to folder: String, skipping: Set<String> = [],
+        changing: (@Sendable (String, UnsafeMutableBufferPointer<Float>) -> Void)? = nil
+    ) throws {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let weights = SeededWeights(seed: seed)
         let tensors = config.tensors.filter { !skipping.contains($0.name) }.map { name, shape in
@@ -53,7 +60,8 @@ package struct SeededCLIP: Sendable {
         }
         try writeSafetensors(folder + "/model.safetensors", tensors, metadata: ["format": "pt"])
         for (name, text) in [
-            ("config.json", configJSON), ("preprocessor_config.json", preprocessorJSON), ("vocab.json", vocabularyJSON), ("merges.txt", "#version: 0.2\n"),
+            ("config.json", configJSON), ("preprocessor_config.json", preprocessorJSON), ("vocab.json", vocabularyJSON),
+            ("merges.txt", "#version: 0.2\n"),
         ] {
             try text.write(toFile: folder + "/" + name, atomically: true, encoding: .utf8)
         }
@@ -98,16 +106,24 @@ package struct SeededCLIP: Sendable {
 
 extension CLIPConfig {
     /// OpenAI's sizes.
-    package static func openAI(width: Int, layers: Int, heads: Int, patch: Int, imageSize: Int, textWidth: Int, textHeads: Int, projection: Int) -> CLIPConfig {
+    package static func openAI(
+        width: Int, layers: Int, heads: Int, patch: Int, imageSize: Int, textWidth: Int, textHeads: Int, projection: Int
+    ) -> CLIPConfig {
         CLIPConfig(
-            vision: Vision(Tower(width: width, layers: layers, heads: heads, mlp: 4 * width), imageSize: imageSize, patch: patch),
+            vision: Vision(
+                Tower(width: width, layers: layers, heads: heads, mlp: 4 * width), imageSize: imageSize, patch: patch),
             text: Text(
-                Tower(width: textWidth, layers: 12, heads: textHeads, mlp: 4 * textWidth), vocabulary: 49_408, contextLength: 77, eosTokenID: 49_407),
+                Tower(width: textWidth, layers: 12, heads: textHeads, mlp: 4 * textWidth), vocabulary: 49_408,
+                contextLength: 77, eosTokenID: 49_407),
             projection: projection)
     }
 
-    package static let vitB16 = openAI(width: 768, layers: 12, heads: 12, patch: 16, imageSize: 224, textWidth: 512, textHeads: 8, projection: 512)
-    package static let vitB32 = openAI(width: 768, layers: 12, heads: 12, patch: 32, imageSize: 224, textWidth: 512, textHeads: 8, projection: 512)
-    package static let vitL14 = openAI(width: 1024, layers: 24, heads: 16, patch: 14, imageSize: 224, textWidth: 768, textHeads: 12, projection: 768)
-    package static let vitL14at336 = openAI(width: 1024, layers: 24, heads: 16, patch: 14, imageSize: 336, textWidth: 768, textHeads: 12, projection: 768)
+    package static let vitB16 = openAI(
+        width: 768, layers: 12, heads: 12, patch: 16, imageSize: 224, textWidth: 512, textHeads: 8, projection: 512)
+    package static let vitB32 = openAI(
+        width: 768, layers: 12, heads: 12, patch: 32, imageSize: 224, textWidth: 512, textHeads: 8, projection: 512)
+    package static let vitL14 = openAI(
+        width: 1024, layers: 24, heads: 16, patch: 14, imageSize: 224, textWidth: 768, textHeads: 12, projection: 768)
+    package static let vitL14at336 = openAI(
+        width: 1024, layers: 24, heads: 16, patch: 14, imageSize: 336, textWidth: 768, textHeads: 12, projection: 768)
 }

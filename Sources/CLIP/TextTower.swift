@@ -29,17 +29,23 @@ public final class TextTower: @unchecked Sendable {
         self.width = width
         projection = config.projection
         tokenEmbedding = FloatBuffer(count: text.vocabulary * width)
-        try source.readFinite("text_model.embeddings.token_embedding.weight", shape: [text.vocabulary, width], into: tokenEmbedding.pointer)
+        try source.readFinite(
+            "text_model.embeddings.token_embedding.weight", shape: [text.vocabulary, width],
+            into: tokenEmbedding.pointer)
         positionEmbedding = FloatBuffer(count: text.contextLength * width)
-        try source.readFinite("text_model.embeddings.position_embedding.weight", shape: [text.contextLength, width], into: positionEmbedding.pointer)
+        try source.readFinite(
+            "text_model.embeddings.position_embedding.weight", shape: [text.contextLength, width],
+            into: positionEmbedding.pointer)
         transformer = try Transformer(source, "text_model", text.tower, isCausal: true)
         finalNorm = try Norm(source, "text_model.final_layer_norm", width: width, epsilon: text.tower.epsilon)
-        projector = try PackedLinear(source, ["text_projection"], inputs: width, outputs: config.projection, hasBias: false)
+        projector = try PackedLinear(
+            source, ["text_projection"], inputs: width, outputs: config.projection, hasBias: false)
     }
 
     /// Bytes of weights.
     public var byteCount: Int {
-        tokenEmbedding.byteCount + positionEmbedding.byteCount + transformer.byteCount + finalNorm.byteCount + projector.byteCount
+        tokenEmbedding.byteCount + positionEmbedding.byteCount + transformer.byteCount + finalNorm.byteCount
+            + projector.byteCount
     }
 
     /// Embeddings `[prompts, projection]`, not normalised.
@@ -67,10 +73,13 @@ public final class TextTower: @unchecked Sendable {
         return ids.firstIndex(of: Int32(config.eosTokenID)) ?? 0
     }
 
-    private func embed(_ chosen: ArraySlice<Int>, of prompts: [[Int32]], _ lengths: [Int], into embeddings: inout [Float]) {
+    private func embed(
+        _ chosen: ArraySlice<Int>, of prompts: [[Int32]], _ lengths: [Int], into embeddings: inout [Float]
+    ) {
         let tokens = lengths[chosen.last!]
         let batch = chosen.count
-        let width = width, projection = projection
+        let width = width
+        let projection = projection
         withScratch(batch * tokens * width) { x in
             for (row, prompt) in chosen.enumerated() {
                 for position in 0..<tokens {
@@ -78,7 +87,10 @@ public final class TextTower: @unchecked Sendable {
                     let id = position < prompts[prompt].count ? Int(prompts[prompt][position]) : 0
                     precondition(id >= 0 && id < config.vocabulary, "token \(id) of \(config.vocabulary)")
                     let target = x + (row * tokens + position) * width
-                    for i in 0..<width { target[i] = tokenEmbedding.pointer[id * width + i] + positionEmbedding.pointer[position * width + i] }
+                    for i in 0..<width {
+                        target[i] =
+                            tokenEmbedding.pointer[id * width + i] + positionEmbedding.pointer[position * width + i]
+                    }
                 }
             }
             transformer.run(0..<config.tower.layers, x, batch: batch, tokens: tokens)
@@ -91,7 +103,8 @@ public final class TextTower: @unchecked Sendable {
                 projector.apply(pooled, rows: batch, into: projected)
                 embeddings.withUnsafeMutableBufferPointer { target in
                     for (row, prompt) in chosen.enumerated() {
-                        (target.baseAddress! + prompt * projection).update(from: projected + row * projection, count: projection)
+                        (target.baseAddress! + prompt * projection).update(
+                            from: projected + row * projection, count: projection)
                     }
                 }
             }

@@ -42,8 +42,10 @@ struct TokenizerParts: Sendable {
         }
         let vocabulary = try source.vocabulary()
         func id(_ token: String, _ role: String) throws(ModelError) -> Int32 {
-            guard let id = vocabulary[ExactString(token)] ?? source.added.first(where: { $0.content == token })?.id else {
-                throw .tokenizer(file: source.vocabularyFile, problem: "the \(role) token '\(token)' is not in the vocabulary")
+            guard let id = vocabulary[ExactString(token)] ?? source.added.first(where: { $0.content == token })?.id
+            else {
+                throw .tokenizer(
+                    file: source.vocabularyFile, problem: "the \(role) token '\(token)' is not in the vocabulary")
             }
             return id
         }
@@ -60,7 +62,9 @@ struct TokenizerParts: Sendable {
             else {
                 throw .tokenizer(
                     file: source.mergesFile,
-                    problem: "merge \(rank + 1), '\(merge.left) \(merge.right)', uses or makes a token that the vocabulary does not have")
+                    problem:
+                        "merge \(rank + 1), '\(merge.left) \(merge.right)', uses or makes a token that the vocabulary does not have"
+                )
             }
             merges[BytePairs.key(left, right)] = BytePairs.Merge(rank: Int32(rank), result: result)
         }
@@ -74,14 +78,22 @@ struct TokenizerParts: Sendable {
         // transformers makes each special token an added one: even a padding token "!" is then found in the text
         // as itself, so that "!!" is two of it.
         var added = source.added
-        for token in Set([source.start, source.end, source.pad, source.unknown ?? source.end]) where !added.contains(where: { $0.content == token }) {
-            added.append(TokenizerSource.Added(content: token, id: try id(token, "special"), isNormalized: source.added.isEmpty))
+        for token in Set([source.start, source.end, source.pad, source.unknown ?? source.end])
+        where !added.contains(where: { $0.content == token }) {
+            added.append(
+                TokenizerSource.Added(content: token, id: try id(token, "special"), isNormalized: source.added.isEmpty))
         }
-        let sorted = added.filter { !$0.content.isEmpty }.sorted { $0.content.unicodeScalars.count > $1.content.unicodeScalars.count }
-        rawTokens = sorted.filter { !$0.isNormalized }.map { AddedToken(id: $0.id, scalars: Array($0.content.unicodeScalars)) }
+        let sorted = added.filter { !$0.content.isEmpty }.sorted {
+            $0.content.unicodeScalars.count > $1.content.unicodeScalars.count
+        }
+        rawTokens = sorted.filter { !$0.isNormalized }.map {
+            AddedToken(id: $0.id, scalars: Array($0.content.unicodeScalars))
+        }
         // The text is in lower case where these are looked for.
         normalizedTokens = sorted.filter(\.isNormalized).map {
-            AddedToken(id: $0.id, scalars: $0.content.unicodeScalars.flatMap { Array($0.properties.lowercaseMapping.unicodeScalars) })
+            AddedToken(
+                id: $0.id,
+                scalars: $0.content.unicodeScalars.flatMap { Array($0.properties.lowercaseMapping.unicodeScalars) })
         }
     }
 
@@ -105,7 +117,8 @@ struct TokenizerParts: Sendable {
         var alphabet: [String] = []
         var shifted: UInt32 = 0x100
         for byte in UInt32(0)..<256 {
-            let isPrintable = (0x21...0x7E).contains(byte) || (0xA1...0xAC).contains(byte) || (0xAE...0xFF).contains(byte)
+            let isPrintable =
+                (0x21...0x7E).contains(byte) || (0xA1...0xAC).contains(byte) || (0xAE...0xFF).contains(byte)
             let code = isPrintable ? byte : shifted
             if !isPrintable { shifted += 1 }
             alphabet.append(String(Character(Unicode.Scalar(code)!)))  // below U+0144: always a scalar

@@ -46,13 +46,17 @@ struct TokenizerSource {
     /// From token to id.
     func vocabulary() throws(ModelError) -> [ExactString: Int32] {
         guard case .object(let members) = vocabularyJSON else {
-            throw .tokenizer(file: vocabularyFile, problem: "the vocabulary must be an object from token to id, not \(vocabularyJSON.kind)")
+            throw .tokenizer(
+                file: vocabularyFile,
+                problem: "the vocabulary must be an object from token to id, not \(vocabularyJSON.kind)")
         }
         var vocabulary: [ExactString: Int32] = [:]
         vocabulary.reserveCapacity(members.count)
         for member in members {
             guard case .int(let id) = member.value, (0..<TokenizerSource.idMax).contains(id) else {
-                throw .tokenizer(file: vocabularyFile, problem: "token '\(member.key)' has the id \(member.value.kind); ids are integers from 0 on")
+                throw .tokenizer(
+                    file: vocabularyFile,
+                    problem: "token '\(member.key)' has the id \(member.value.kind); ids are integers from 0 on")
             }
             vocabulary[ExactString(member.key)] = Int32(id)
         }
@@ -71,7 +75,9 @@ struct TokenizerSource {
         for (index, line) in lines.prefix(TokenizerSource.mergesMax).enumerated() {
             let sides = line.split { $0 == " " || $0 == "\r" || $0 == "\t" }
             guard sides.count == 2 else {
-                throw .malformed(file: mergesFile, offset: nil, reason: "line \(index + 2) must be two tokens with a space between, it is '\(line)'")
+                throw .malformed(
+                    file: mergesFile, offset: nil,
+                    reason: "line \(index + 2) must be two tokens with a space between, it is '\(line)'")
             }
             merges.append((String(sides[0]), String(sides[1])))
         }
@@ -109,14 +115,17 @@ struct TokenizerSource {
         let suffix = try model.string("end_of_word_suffix", default: "")
         guard suffix == "</w>" else { throw model.error("end_of_word_suffix", "is '\(suffix)'; CLIP's is '</w>'") }
         for key in ["fuse_unk", "byte_fallback", "ignore_merges"] {
-            guard try !model.bool(key, default: false) else { throw model.error(key, "is true, which CLIP's tokenizer does not use") }
+            guard try !model.bool(key, default: false) else {
+                throw model.error(key, "is true, which CLIP's tokenizer does not use")
+            }
         }
         unknown = model["unk_token"] == nil ? nil : try model.string("unk_token")
         guard case .array(let elements)? = model["merges"] else { throw model.error("merges", "must be a list") }
         for (rank, element) in elements.enumerated() {
             var sides: [String] = []
             switch element {
-            case .string(let text): sides = text.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
+            case .string(let text):
+                sides = text.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
             case .array(let parts): for case .string(let text) in parts { sides.append(text) }
             default: break
             }
@@ -134,7 +143,8 @@ struct TokenizerSource {
             throw file.error("normalizer", "must be CLIP's: NFC, Replace, Lowercase")
         }
         let splits = file["pre_tokenizer"].map { steps($0, "pretokenizers") } ?? []
-        guard splits.map(\.type) == ["Split", "ByteLevel"], splits[0].value["pattern"]?["Regex"] == .string(pattern) else {
+        guard splits.map(\.type) == ["Split", "ByteLevel"], splits[0].value["pattern"]?["Regex"] == .string(pattern)
+        else {
             throw file.error("pre_tokenizer", "must be CLIP's: a split by \(pattern), then ByteLevel")
         }
     }
@@ -149,10 +159,14 @@ struct TokenizerSource {
     private mutating func readAdded(_ file: ConfigFile) throws(CheckpointError) {
         guard case .array(let elements)? = file["added_tokens"] else { return }
         for element in elements {
-            guard case .string(let content)? = element["content"], case .int(let id)? = element["id"], (0..<TokenizerSource.idMax).contains(id) else {
+            guard case .string(let content)? = element["content"], case .int(let id)? = element["id"],
+                (0..<TokenizerSource.idMax).contains(id)
+            else {
                 throw file.error("added_tokens", "has an entry without 'content' or 'id'")
             }
-            guard element["single_word"] != .bool(true) else { throw file.error("added_tokens", "has '\(content)' with 'single_word', which is not supported") }
+            guard element["single_word"] != .bool(true) else {
+                throw file.error("added_tokens", "has '\(content)' with 'single_word', which is not supported")
+            }
             added.append(Added(content: content, id: Int32(id), isNormalized: element["normalized"] == .bool(true)))
         }
     }
@@ -161,7 +175,8 @@ struct TokenizerSource {
     private mutating func readTemplate(_ file: ConfigFile) throws(CheckpointError) {
         guard let processor = try file.section("post_processor") else { return }
         let type = try processor.string("type")
-        guard type == "RobertaProcessing", case .array(let cls)? = processor["cls"], case .array(let sep)? = processor["sep"],
+        guard type == "RobertaProcessing", case .array(let cls)? = processor["cls"],
+            case .array(let sep)? = processor["sep"],
             case .string(let first)? = cls.first, case .string(let last)? = sep.first
         else { throw file.error("post_processor", "must be CLIP's: RobertaProcessing with 'cls' and 'sep'") }
         (start, end) = (first, last)

@@ -24,7 +24,8 @@ struct Norm {
 
     /// In place where y is x.
     func apply(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, rows: Int) {
-        layerNormRows(x, into: y, rows: rows, width: weight.count, weight: weight.pointer, bias: bias.pointer, epsilon: epsilon)
+        layerNormRows(
+            x, into: y, rows: rows, width: weight.count, weight: weight.pointer, bias: bias.pointer, epsilon: epsilon)
     }
 
     var byteCount: Int { weight.byteCount + bias.byteCount }
@@ -32,13 +33,16 @@ struct Norm {
 
 extension PackedLinear {
     /// `[outputs, inputs]` weights of several torch Linears with the same input, one below the other.
-    convenience init(_ source: any TensorSource, _ names: [String], inputs: Int, outputs: Int, hasBias: Bool = true) throws {
+    convenience init(_ source: any TensorSource, _ names: [String], inputs: Int, outputs: Int, hasBias: Bool = true)
+        throws
+    {
         let bias = try hasBias ? names.flatMap { try source.finiteTensor($0 + ".bias", shape: [outputs]) } : nil
         try self.init(
             inputs: inputs, outputs: outputs * names.count, layout: .outIn,
             weights: { target in
                 for (index, name) in names.enumerated() {
-                    try source.readFinite(name + ".weight", shape: [outputs, inputs], into: target + index * outputs * inputs)
+                    try source.readFinite(
+                        name + ".weight", shape: [outputs, inputs], into: target + index * outputs * inputs)
                 }
             }, bias: bias)
     }
@@ -56,7 +60,8 @@ struct TransformerBlock {
         let attention = name + ".self_attn."
         norm1 = try Norm(source, name + ".layer_norm1", width: width, epsilon: tower.epsilon)
         norm2 = try Norm(source, name + ".layer_norm2", width: width, epsilon: tower.epsilon)
-        qkv = try PackedLinear(source, ["q_proj", "k_proj", "v_proj"].map { attention + $0 }, inputs: width, outputs: width)
+        qkv = try PackedLinear(
+            source, ["q_proj", "k_proj", "v_proj"].map { attention + $0 }, inputs: width, outputs: width)
         output = try PackedLinear(source, [attention + "out_proj"], inputs: width, outputs: width)
         fc1 = try PackedLinear(source, [name + ".mlp.fc1"], inputs: width, outputs: tower.mlp)
         fc2 = try PackedLinear(source, [name + ".mlp.fc2"], inputs: tower.mlp, outputs: width)
@@ -96,7 +101,8 @@ struct Transformer: @unchecked Sendable {
                     block.qkv.apply(normed, rows: rows, into: wide)
                     let attended = wide + rows * 3 * width
                     attention(
-                        qkv: wide, batch: batch, tokens: tokens, heads: tower.heads, headDim: tower.headWidth, causal: isCausal,
+                        qkv: wide, batch: batch, tokens: tokens, heads: tower.heads, headDim: tower.headWidth,
+                        causal: isCausal,
                         into: attended)
                     block.output.apply(attended, rows: rows, into: x, accumulate: true)
                     block.norm2.apply(x, into: normed, rows: rows)
@@ -112,7 +118,8 @@ struct Transformer: @unchecked Sendable {
     /// - Parameters:
     ///   - x: `[batch, tokens, width]` before the last block; unchanged.
     ///   - out: `[batch, width]`.
-    func runLastForFirstToken(_ x: UnsafePointer<Float>, batch: Int, tokens: Int, into out: UnsafeMutablePointer<Float>) {
+    func runLastForFirstToken(_ x: UnsafePointer<Float>, batch: Int, tokens: Int, into out: UnsafeMutablePointer<Float>)
+    {
         let block = blocks[tower.layers - 1]
         let width = tower.width
         let rows = batch * tokens
@@ -122,7 +129,8 @@ struct Transformer: @unchecked Sendable {
                 block.norm1.apply(x, into: normed, rows: rows)
                 block.qkv.apply(normed, rows: rows, into: qkv)
                 attention(
-                    qkv: qkv, batch: batch, tokens: tokens, heads: tower.heads, headDim: tower.headWidth, causal: isCausal,
+                    qkv: qkv, batch: batch, tokens: tokens, heads: tower.heads, headDim: tower.headWidth,
+                    causal: isCausal,
                     queries: 0..<1, into: normed)
             }
             block.output.apply(normed, rows: batch, into: out, accumulate: true)

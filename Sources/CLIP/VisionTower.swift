@@ -40,16 +40,21 @@ public final class VisionTower: @unchecked Sendable {
         layout = TokenLayout(rows: vision.grid, columns: vision.grid)
         patches = try PackedLinear(
             inputs: 3 * vision.patch * vision.patch, outputs: width, layout: .outIn,
-            weights: { try source.readFinite(embeddings + "patch_embedding.weight", shape: [width, 3, vision.patch, vision.patch], into: $0) })
+            weights: {
+                try source.readFinite(
+                    embeddings + "patch_embedding.weight", shape: [width, 3, vision.patch, vision.patch], into: $0)
+            })
         start = FloatBuffer(count: layout.count * width)
-        try source.readFinite(embeddings + "position_embedding.weight", shape: [layout.count, width], into: start.pointer)
+        try source.readFinite(
+            embeddings + "position_embedding.weight", shape: [layout.count, width], into: start.pointer)
         for (index, value) in try source.finiteTensor(embeddings + "class_embedding", shape: [width]).enumerated() {
             start.pointer[index] += value
         }
         preNorm = try Norm(source, "vision_model.pre_layrnorm", width: width, epsilon: vision.tower.epsilon)
         postNorm = try Norm(source, "vision_model.post_layernorm", width: width, epsilon: vision.tower.epsilon)
         transformer = try Transformer(source, "vision_model", vision.tower, isCausal: false)
-        projector = try PackedLinear(source, ["visual_projection"], inputs: width, outputs: config.projection, hasBias: false)
+        projector = try PackedLinear(
+            source, ["visual_projection"], inputs: width, outputs: config.projection, hasBias: false)
     }
 
     /// Values of one image: its residual stream, and its pixels.
@@ -58,7 +63,8 @@ public final class VisionTower: @unchecked Sendable {
 
     /// Bytes of packed weights.
     public var byteCount: Int {
-        patches.byteCount + start.byteCount + preNorm.byteCount + postNorm.byteCount + transformer.byteCount + projector.byteCount
+        patches.byteCount + start.byteCount + preNorm.byteCount + postNorm.byteCount + transformer.byteCount
+            + projector.byteCount
     }
 
     /// Images computed at once: 1,600 tokens keep the products at full speed (at ViT-B/16, eight images at once and
@@ -88,7 +94,9 @@ public final class VisionTower: @unchecked Sendable {
     /// - Parameters:
     ///   - x: `[batch, tokens, width]` after the hook's block; overwritten.
     ///   - embeddings: `[batch, projection]`, not normalised.
-    public func finish(_ x: UnsafeMutablePointer<Float>, batch: Int, from hook: HookPoint, into embeddings: UnsafeMutablePointer<Float>) {
+    public func finish(
+        _ x: UnsafeMutablePointer<Float>, batch: Int, from hook: HookPoint, into embeddings: UnsafeMutablePointer<Float>
+    ) {
         precondition(hook.block < layers, "\(hook) of a tower of \(layers) blocks")
         inGroups(batch) { images in
             finish(
@@ -107,11 +115,15 @@ public final class VisionTower: @unchecked Sendable {
         }
     }
 
-    private func finish(_ x: UnsafeMutablePointer<Float>, batch: Int, fromBlock first: Int, into embeddings: UnsafeMutablePointer<Float>) {
+    private func finish(
+        _ x: UnsafeMutablePointer<Float>, batch: Int, fromBlock first: Int, into embeddings: UnsafeMutablePointer<Float>
+    ) {
         let tokens = layout.count
         withScratch(batch * width) { pooled in
             if first == layers {
-                for image in 0..<batch { (pooled + image * width).update(from: x + image * tokens * width, count: width) }
+                for image in 0..<batch {
+                    (pooled + image * width).update(from: x + image * tokens * width, count: width)
+                }
             } else {
                 transformer.run(first..<layers - 1, x, batch: batch, tokens: tokens)
                 transformer.runLastForFirstToken(x, batch: batch, tokens: tokens, into: pooled)
@@ -132,7 +144,8 @@ public final class VisionTower: @unchecked Sendable {
             }
             for image in 0..<batch {
                 patches.apply(
-                    gathered + image * layout.patches * patchInputs, rows: layout.patches, into: x + (image * tokens + 1) * width,
+                    gathered + image * layout.patches * patchInputs, rows: layout.patches,
+                    into: x + (image * tokens + 1) * width,
                     accumulate: true)
             }
         }
@@ -141,15 +154,20 @@ public final class VisionTower: @unchecked Sendable {
 
     /// `[batch, patches, 3, p, p]` from `[batch, 3, S, S]`.
     private func gatherPatches(_ pixels: UnsafePointer<Float>, batch: Int, into gathered: UnsafeMutablePointer<Float>) {
-        let side = config.imageSize, patch = config.patch, grid = config.grid
+        let side = config.imageSize
+        let patch = config.patch
+        let grid = config.grid
         Team.parallelFor(batch * grid) { index in
-            let image = index / grid, row = index % grid
+            let image = index / grid
+            let row = index % grid
             let planes = pixels + image * 3 * side * side
             var target = gathered + index * grid * 3 * patch * patch
             for column in 0..<grid {
                 for channel in 0..<3 {
                     for y in 0..<patch {
-                        target.update(from: planes + channel * side * side + (row * patch + y) * side + column * patch, count: patch)
+                        target.update(
+                            from: planes + channel * side * side + (row * patch + y) * side + column * patch,
+                            count: patch)
                         target += patch
                     }
                 }

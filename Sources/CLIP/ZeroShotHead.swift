@@ -24,9 +24,13 @@ public struct ZeroShotHead: Sendable {
 
     /// - Parameter normalizingMean: false leaves the mean over templates at its own length, as PatchSAE's code does.
     /// - Throws: `ModelError` where the text tower or tokenizer can't be used, or there is no class or template.
-    public init(model: CLIPModel, classes: [String], templates: [String], normalizingMean: Bool = true) throws(ModelError) {
+    public init(model: CLIPModel, classes: [String], templates: [String], normalizingMean: Bool = true)
+        throws(ModelError)
+    {
         guard !classes.isEmpty, !templates.isEmpty else {
-            throw .prompts(source: model.folder, problem: "\(classes.count) classes and \(templates.count) templates; at least one of each is needed")
+            throw .prompts(
+                source: model.folder,
+                problem: "\(classes.count) classes and \(templates.count) templates; at least one of each is needed")
         }
         let tower = try model.text()
         let tokenizer = try model.tokenizer()
@@ -36,19 +40,27 @@ public struct ZeroShotHead: Sendable {
         let classesAtOnce = max(1, ZeroShotHead.promptsMax / templates.count)
         for first in stride(from: 0, to: classes.count, by: classesAtOnce) {
             let names = classes[first..<min(classes.count, first + classesAtOnce)]
-            let prompts = names.flatMap { name in templates.map { tokenizer.encode(TemplateSet.prompt($0, class: name)) } }
+            let prompts = names.flatMap { name in
+                templates.map { tokenizer.encode(TemplateSet.prompt($0, class: name)) }
+            }
             let embeddings = tower.embed(prompts)
             for row in 0..<names.count {
-                let rows = (0..<templates.count).map { embeddings[((row * templates.count + $0) * projection)...].prefix(projection) }
+                let rows = (0..<templates.count).map {
+                    embeddings[((row * templates.count + $0) * projection)...].prefix(projection)
+                }
                 features += ZeroShotHead.mean(of: rows, normalizing: normalizingMean)
             }
         }
-        self.init(classes: classes, templates: templates, features: features, projection: projection, logitScale: model.logitScale)
+        self.init(
+            classes: classes, templates: templates, features: features, projection: projection,
+            logitScale: model.logitScale)
     }
 
     /// A head whose features were kept.
     public init(classes: [String], templates: [String], features: [Float], projection: Int, logitScale: Float) {
-        precondition(features.count == classes.count * projection, "\(features.count) features for \(classes.count) classes of width \(projection)")
+        precondition(
+            features.count == classes.count * projection,
+            "\(features.count) features for \(classes.count) classes of width \(projection)")
         self.classes = classes
         self.templates = templates
         self.features = features
@@ -81,7 +93,8 @@ public struct ZeroShotHead: Sendable {
     }
 
     public func logits(_ embedding: [Float]) -> [Float] {
-        precondition(embedding.count == projection, "an embedding of \(embedding.count), the head's width is \(projection)")
+        precondition(
+            embedding.count == projection, "an embedding of \(embedding.count), the head's width is \(projection)")
         return embedding.withUnsafeBufferPointer { logits($0.baseAddress!) }
     }
 

@@ -18,22 +18,22 @@ public enum CheckpointError: Error, CustomStringConvertible, Sendable, Equatable
 
     public var description: String {
         switch self {
-        case let .unreadable(file, reason):
+        case .unreadable(let file, let reason):
             "'\(file)' can't be read: \(reason)"
-        case let .malformed(file, offset, reason):
+        case .malformed(let file, let offset, let reason):
             "'\(file)'" + (offset.map { " at byte \($0)" } ?? "") + ": \(reason)"
-        case let .refused(file, offset, what):
+        case .refused(let file, let offset, let what):
             "'\(file)' is refused: its pickle \(what) (at byte \(offset) of data.pkl); "
                 + "only tensors, plain values and plain configuration objects are read, and no code is run"
-        case let .missingTensor(tensor, file):
+        case .missingTensor(let tensor, let file):
             "'\(file)' has no tensor '\(tensor)'"
-        case let .wrongShape(tensor, file, found, expected):
+        case .wrongShape(let tensor, let file, let found, let expected):
             "'\(file)': tensor '\(tensor)' is \(found), its configuration says \(expected)"
-        case let .wrongType(tensor, file, found):
+        case .wrongType(let tensor, let file, let found):
             "'\(file)': tensor '\(tensor)' is \(found), which can't be weights; f32, f16, bf16 and f64 can"
-        case let .notFinite(tensor, file, index, value):
+        case .notFinite(let tensor, let file, let index, let value):
             "'\(file)': tensor '\(tensor)' has \(value) at index \(index); every weight must be a finite number"
-        case let .configuration(file, key, problem):
+        case .configuration(let file, let key, let problem):
             "'\(file)': '\(key)' \(problem)"
         }
     }

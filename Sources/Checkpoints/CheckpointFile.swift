@@ -37,7 +37,9 @@ final class CheckpointFile: Sendable {
             if count < 0 && errno == EINTR { continue }
             guard count >= 0 else { throw .unreadable(file: path, reason: CheckpointFile.reason(errno)) }
             guard count > 0 else {
-                throw .malformed(file: path, offset: offset + done, reason: "the file ends here, \(out.count - done) bytes early; it was truncated")
+                throw .malformed(
+                    file: path, offset: offset + done,
+                    reason: "the file ends here, \(out.count - done) bytes early; it was truncated")
             }
             done += count
         }
@@ -54,18 +56,22 @@ final class CheckpointFile: Sendable {
     }
 
     /// Widens `count` contiguous elements at a byte offset to f32.
-    func read(_ dtype: DType, count: Int, at offset: Int, into out: UnsafeMutablePointer<Float>) throws(CheckpointError) {
+    func read(_ dtype: DType, count: Int, at offset: Int, into out: UnsafeMutablePointer<Float>) throws(CheckpointError)
+    {
         if dtype == .f32 {
             return try read(at: offset, into: UnsafeMutableRawBufferPointer(start: out, count: count * 4))
         }
         // 256 KiB at a time: the block is still in L2 when it is widened.
         let blockMax = 131_072
-        let block = UnsafeMutableRawBufferPointer.allocate(byteCount: min(count, blockMax) * dtype.byteCount, alignment: 64)
+        let block = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: min(count, blockMax) * dtype.byteCount, alignment: 64)
         defer { block.deallocate() }
         var done = 0
         while done < count {
             let part = min(blockMax, count - done)
-            try read(at: offset + done * dtype.byteCount, into: UnsafeMutableRawBufferPointer(rebasing: block[..<(part * dtype.byteCount)]))
+            try read(
+                at: offset + done * dtype.byteCount,
+                into: UnsafeMutableRawBufferPointer(rebasing: block[..<(part * dtype.byteCount)]))
             widen(block.baseAddress!, dtype, count: part, into: out + done)
             done += part
         }
@@ -79,7 +85,8 @@ final class CheckpointFile: Sendable {
 package func readSmallFile(_ path: String, bytesMax: Int = 64 << 20) throws(CheckpointError) -> [UInt8] {
     let file = try CheckpointFile(path: path)
     guard file.size <= bytesMax else {
-        throw .malformed(file: path, offset: nil, reason: "is \(file.size) bytes; at most \(bytesMax) are read of such a file")
+        throw .malformed(
+            file: path, offset: nil, reason: "is \(file.size) bytes; at most \(bytesMax) are read of such a file")
     }
     return try file.bytes(at: 0, count: file.size)
 }

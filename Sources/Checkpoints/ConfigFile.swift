@@ -45,13 +45,17 @@ package struct ConfigFile: Sendable {
     }
 
     /// - Parameter range: what is allowed.
-    package func int(_ key: String, default standard: Int? = nil, in range: ClosedRange<Int>) throws(CheckpointError) -> Int {
+    package func int(_ key: String, default standard: Int? = nil, in range: ClosedRange<Int>) throws(CheckpointError)
+        -> Int
+    {
         guard let value = self[key] else {
             guard let standard else { throw error(key, "is missing") }
             return standard
         }
         guard case .int(let number) = value else { throw error(key, "must be an integer, not \(value.kind)") }
-        guard range.contains(number) else { throw error(key, "is \(number); \(range.lowerBound) to \(range.upperBound) is allowed") }
+        guard range.contains(number) else {
+            throw error(key, "is \(number); \(range.lowerBound) to \(range.upperBound) is allowed")
+        }
         return number
     }
 

@@ -75,7 +75,9 @@ private struct JSONParser {
     }
 
     private mutating func skipSpace() {
-        while at < bytes.count, bytes[at] == 0x20 || bytes[at] == 0x0A || bytes[at] == 0x0D || bytes[at] == 0x09 { at += 1 }
+        while at < bytes.count, bytes[at] == 0x20 || bytes[at] == 0x0A || bytes[at] == 0x0D || bytes[at] == 0x09 {
+            at += 1
+        }
     }
 
     private mutating func take(_ byte: UInt8) -> Bool {
@@ -115,7 +117,9 @@ private struct JSONParser {
         if take(UInt8(ascii: "}")) { return .object([]) }
         repeat {
             skipSpace()
-            guard at < bytes.count, bytes[at] == UInt8(ascii: "\"") else { throw wrong("a JSON key in quotes was expected") }
+            guard at < bytes.count, bytes[at] == UInt8(ascii: "\"") else {
+                throw wrong("a JSON key in quotes was expected")
+            }
             let key = try string()
             skipSpace()
             guard take(UInt8(ascii: ":")) else { throw wrong("':' was expected after JSON key '\(key)'") }
@@ -160,7 +164,9 @@ private struct JSONParser {
     private mutating func string() throws(CheckpointError) -> String {
         let start = at + 1
         at = start
-        while at < bytes.count, bytes[at] != UInt8(ascii: "\""), bytes[at] != UInt8(ascii: "\\"), bytes[at] >= 0x20 { at += 1 }
+        while at < bytes.count, bytes[at] != UInt8(ascii: "\""), bytes[at] != UInt8(ascii: "\\"), bytes[at] >= 0x20 {
+            at += 1
+        }
         if at < bytes.count, bytes[at] == UInt8(ascii: "\"") {
             defer { at += 1 }
             return try text(bytes[start..<at])

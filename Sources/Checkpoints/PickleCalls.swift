@@ -4,16 +4,22 @@ extension PickleReader {
     /// REDUCE. The few calls that stand for plain values are answered, any other is refused by name.
     mutating func call(_ callable: Int, _ argumentTuple: Int) throws(CheckpointError) -> PickleNode {
         guard case .global(let name) = nodes[callable] else { throw refused("would call something that has no name") }
-        guard case .tuple(let arguments) = nodes[argumentTuple] else { throw malformed("'\(name)' is called without a tuple of arguments") }
+        guard case .tuple(let arguments) = nodes[argumentTuple] else {
+            throw malformed("'\(name)' is called without a tuple of arguments")
+        }
         switch name {
         case "torch._utils._rebuild_tensor_v2": return .tensor(try rebuildTensor(name, arguments, dtype: nil))
         case "torch._utils._rebuild_tensor_v3":
-            guard arguments.count > 6, case .global(let type) = nodes[arguments[6]], let dtype = PickleReader.dtypes[type] else {
+            guard arguments.count > 6, case .global(let type) = nodes[arguments[6]],
+                let dtype = PickleReader.dtypes[type]
+            else {
                 throw malformed("'\(name)' has no known dtype")
             }
             return .tensor(try rebuildTensor(name, arguments, dtype: dtype))
         case "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state":
-            guard let first = arguments.first, case .tensor(let tensor) = nodes[first] else { throw malformed("'\(name)' has no tensor") }
+            guard let first = arguments.first, case .tensor(let tensor) = nodes[first] else {
+                throw malformed("'\(name)' has no tensor")
+            }
             return .tensor(tensor)
         case "collections.OrderedDict": return .dictionary(try pairs(arguments.first))
         case "collections.defaultdict": return .dictionary([])
@@ -21,14 +27,16 @@ extension PickleReader {
         case "builtins.set", "builtins.frozenset", "__builtin__.set", "__builtin__.frozenset":
             return .set(arguments.first.map(elements) ?? [])
         case "_codecs.encode": return try encodedBytes(arguments)
-        case "torch.device", "types.SimpleNamespace", "argparse.Namespace": return .object(PickleObject(className: name))
+        case "torch.device", "types.SimpleNamespace", "argparse.Namespace":
+            return .object(PickleObject(className: name))
         case "copyreg._reconstructor", "copy_reg._reconstructor":
             guard let first = arguments.first else { throw malformed("'\(name)' has no class") }
             return try newObject(first)
         case _ where name.hasPrefix("pathlib.") && name.hasSuffix("Path"): return .string(path(arguments))
         case _ where isEnumeration(name, arguments):
             nodes.append(.string("value"))
-            return .object(PickleObject(className: name, items: [PickleItem(key: nodes.count - 1, value: arguments[0])]))
+            return .object(
+                PickleObject(className: name, items: [PickleItem(key: nodes.count - 1, value: arguments[0])]))
         default: throw refused("would call '\(name)'")
         }
     }
@@ -44,7 +52,8 @@ extension PickleReader {
     /// BINPERSID: `('storage', torch.FloatStorage, key, location, count)`.
     func storage(_ id: Int) throws(CheckpointError) -> TorchStorage {
         guard case .tuple(let parts) = nodes[id], parts.count == 5, case .string("storage") = nodes[parts[0]],
-            case .global(let type) = nodes[parts[1]], case .string(let key) = nodes[parts[2]], case .int(let count) = nodes[parts[4]]
+            case .global(let type) = nodes[parts[1]], case .string(let key) = nodes[parts[2]],
+            case .int(let count) = nodes[parts[4]]
         else { throw malformed("a storage is described wrongly") }
         let isUntyped = type == "torch.storage.UntypedStorage" || type == "torch.UntypedStorage"
         let dtype = PickleReader.storages[type]
@@ -56,8 +65,10 @@ extension PickleReader {
     }
 
     /// `_rebuild_tensor_v2(storage, offset, size, strides, requires_grad, hooks)`.
-    private func rebuildTensor(_ name: String, _ arguments: [Int], dtype: DType?) throws(CheckpointError) -> TorchTensor {
-        guard arguments.count >= 4, case .storage(let storage) = nodes[arguments[0]], case .int(let offset) = nodes[arguments[1]],
+    private func rebuildTensor(_ name: String, _ arguments: [Int], dtype: DType?) throws(CheckpointError) -> TorchTensor
+    {
+        guard arguments.count >= 4, case .storage(let storage) = nodes[arguments[0]],
+            case .int(let offset) = nodes[arguments[1]],
             let shape = integers(arguments[2]), let strides = integers(arguments[3]), shape.count == strides.count,
             shape.count <= 16, offset >= 0, shape.allSatisfy({ $0 >= 0 }), strides.allSatisfy({ $0 >= 0 })
         else { throw malformed("'\(name)' has wrong arguments") }
@@ -68,7 +79,8 @@ extension PickleReader {
             throw malformed("a tensor \(shape) is larger than its storage of \(available) elements")
         }
         guard let extent = extent(offset, shape, strides), extent <= available else {
-            throw malformed("a tensor \(shape) with strides \(strides) at \(offset) leaves its storage of \(available) elements")
+            throw malformed(
+                "a tensor \(shape) with strides \(strides) at \(offset) leaves its storage of \(available) elements")
         }
         return TorchTensor(storage: storage, offset: offset, shape: shape, strides: strides, dtype: type)
     }
@@ -115,14 +127,18 @@ extension PickleReader {
 
     /// How protocol 2 writes bytes: `_codecs.encode('...', 'latin1')`.
     private func encodedBytes(_ arguments: [Int]) throws(CheckpointError) -> PickleNode {
-        guard arguments.count == 2, case .string(let text) = nodes[arguments[0]], case .string("latin1") = nodes[arguments[1]] else {
+        guard arguments.count == 2, case .string(let text) = nodes[arguments[0]],
+            case .string("latin1") = nodes[arguments[1]]
+        else {
             throw refused("would call '_codecs.encode' for another code than latin1")
         }
         return .bytes(text.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })
     }
 
     private func path(_ arguments: [Int]) -> String {
-        let parts = arguments.compactMap { index -> String? in if case .string(let text) = nodes[index] { text } else { nil } }
+        let parts = arguments.compactMap { index -> String? in
+            if case .string(let text) = nodes[index] { text } else { nil }
+        }
         guard let first = parts.first else { return "." }
         return parts.dropFirst().reduce(first) { $0.hasSuffix("/") ? $0 + $1 : $0 + "/" + $1 }
     }
@@ -130,7 +146,9 @@ extension PickleReader {
     /// An enumeration's member is pickled as a call of its class with one plain value. Its class can't be told
     /// from a function except by habit: a capital letter, and not in Python's own library.
     private func isEnumeration(_ name: String, _ arguments: [Int]) -> Bool {
-        guard arguments.count == 1, !PickleReader.isDangerous(name), name.split(separator: ".").last?.first?.isUppercase == true else { return false }
+        guard arguments.count == 1, !PickleReader.isDangerous(name),
+            name.split(separator: ".").last?.first?.isUppercase == true
+        else { return false }
         switch nodes[arguments[0]] {
         case .int, .string, .float, .bool: return true
         default: return false
@@ -145,12 +163,18 @@ extension PickleReader {
     }
 
     private static let dangerousModules: Set<String> = [
-        "__builtin__", "_frozen_importlib", "_io", "_operator", "_posixsubprocess", "_socket", "_thread", "asyncio", "bdb",
-        "builtins", "cgi", "code", "codeop", "commands", "concurrent", "ctypes", "dbm", "distutils", "ensurepip", "ftplib", "functools",
-        "gc", "glob", "http", "imaplib", "imp", "importlib", "inspect", "io", "logging", "mailbox", "marshal", "mmap", "multiprocessing", "nt",
-        "operator", "os", "pdb", "pickle", "pip", "pkgutil", "platform", "popen2", "poplib", "posix", "profile", "pty", "pydoc", "runpy",
-        "sched", "select", "shelve", "shutil", "signal", "smtplib", "socket", "socketserver", "sqlite3", "ssl", "subprocess", "sys", "tarfile",
-        "tempfile", "threading", "timeit", "trace", "types", "urllib", "venv", "webbrowser", "xmlrpc", "zipfile", "zipimport",
+        "__builtin__", "_frozen_importlib", "_io", "_operator", "_posixsubprocess", "_socket", "_thread", "asyncio",
+        "bdb",
+        "builtins", "cgi", "code", "codeop", "commands", "concurrent", "ctypes", "dbm", "distutils", "ensurepip",
+        "ftplib", "functools",
+        "gc", "glob", "http", "imaplib", "imp", "importlib", "inspect", "io", "logging", "mailbox", "marshal", "mmap",
+        "multiprocessing", "nt",
+        "operator", "os", "pdb", "pickle", "pip", "pkgutil", "platform", "popen2", "poplib", "posix", "profile", "pty",
+        "pydoc", "runpy",
+        "sched", "select", "shelve", "shutil", "signal", "smtplib", "socket", "socketserver", "sqlite3", "ssl",
+        "subprocess", "sys", "tarfile",
+        "tempfile", "threading", "timeit", "trace", "types", "urllib", "venv", "webbrowser", "xmlrpc", "zipfile",
+        "zipimport",
     ]
 
     private static let dtypes: [String: DType] = [
@@ -160,7 +184,8 @@ extension PickleReader {
     ]
 
     private static let storages: [String: DType] = [
-        "torch.FloatStorage": .f32, "torch.HalfStorage": .f16, "torch.BFloat16Storage": .bf16, "torch.DoubleStorage": .f64,
+        "torch.FloatStorage": .f32, "torch.HalfStorage": .f16, "torch.BFloat16Storage": .bf16,
+        "torch.DoubleStorage": .f64,
         "torch.LongStorage": .i64, "torch.IntStorage": .i32, "torch.ShortStorage": .i16, "torch.CharStorage": .i8,
         "torch.ByteStorage": .u8, "torch.BoolStorage": .bool,
     ]

@@ -45,7 +45,9 @@ struct PickleReader {
             opcodeStart = at
             let opcode = try byte()
             if opcode == UInt8(ascii: ".") {
-                guard stack.count == 1, marks.isEmpty else { throw malformed("the pickle stops with \(stack.count) values on its stack") }
+                guard stack.count == 1, marks.isEmpty else {
+                    throw malformed("the pickle stops with \(stack.count) values on its stack")
+                }
                 return stack[0]
             }
             try step(opcode)
@@ -79,7 +81,9 @@ struct PickleReader {
         case 0x8F: try push(.set([]))
         case 0x91: try push(.set(try popMark()))  // FROZENSET
         case UInt8(ascii: "("):
-            guard marks.count < PickleReader.stackMax else { throw malformed("more than \(PickleReader.stackMax) marks") }
+            guard marks.count < PickleReader.stackMax else {
+                throw malformed("more than \(PickleReader.stackMax) marks")
+            }
             marks.append(stack.count)
         case UInt8(ascii: "t"): try push(.tuple(try popMark()))
         case 0x85: try push(.tuple(try pop(1)))
@@ -111,7 +115,9 @@ struct PickleReader {
             try push(.global(module + "." + (try line())))
         case 0x93:  // STACK_GLOBAL
             let parts = try pop(2)
-            guard case .string(let module) = nodes[parts[0]], case .string(let name) = nodes[parts[1]] else { throw malformed("a global's name is no text") }
+            guard case .string(let module) = nodes[parts[0]], case .string(let name) = nodes[parts[1]] else {
+                throw malformed("a global's name is no text")
+            }
             try push(.global(module + "." + name))
         case UInt8(ascii: "R"):
             let parts = try pop(2)
@@ -168,7 +174,9 @@ struct PickleReader {
     }
 
     private mutating func line() throws(CheckpointError) -> String {
-        guard let end = bytes[at...].firstIndex(of: 0x0A), end - at <= 4096 else { throw malformed("a global's name does not end") }
+        guard let end = bytes[at...].firstIndex(of: 0x0A), end - at <= 4096 else {
+            throw malformed("a global's name does not end")
+        }
         defer { at += 1 }
         return String(decoding: try take(end - at), as: UTF8.self)
     }
@@ -182,7 +190,9 @@ struct PickleReader {
     }
 
     private mutating func pushIndex(_ index: Int) throws(CheckpointError) {
-        guard stack.count < PickleReader.stackMax else { throw malformed("more than \(PickleReader.stackMax) values on the stack") }
+        guard stack.count < PickleReader.stackMax else {
+            throw malformed("more than \(PickleReader.stackMax) values on the stack")
+        }
         stack.append(index)
     }
 

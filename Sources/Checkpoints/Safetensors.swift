@@ -31,15 +31,22 @@ public struct SafetensorsFile: TensorSource {
     public init(path: String) throws(CheckpointError) {
         let file = try CheckpointFile(path: path)
         guard file.size >= 8 else {
-            throw .malformed(file: path, offset: file.size, reason: "a safetensors file has at least 8 bytes, this one \(file.size)")
+            throw .malformed(
+                file: path, offset: file.size, reason: "a safetensors file has at least 8 bytes, this one \(file.size)")
         }
         let length = try file.bytes(at: 0, count: 8).withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
         guard length <= SafetensorsFile.headerBytesMax else {
-            throw .malformed(file: path, offset: 0, reason: "a header of \(length) bytes is announced, at most \(SafetensorsFile.headerBytesMax) are allowed; this is no safetensors file")
+            throw .malformed(
+                file: path, offset: 0,
+                reason:
+                    "a header of \(length) bytes is announced, at most \(SafetensorsFile.headerBytesMax) are allowed; this is no safetensors file"
+            )
         }
         let headerCount = Int(length)
         guard 8 + headerCount <= file.size else {
-            throw .malformed(file: path, offset: file.size, reason: "the file ends inside its header of \(headerCount) bytes; it was truncated")
+            throw .malformed(
+                file: path, offset: file.size,
+                reason: "the file ends inside its header of \(headerCount) bytes; it was truncated")
         }
         let header = try JSON.parse(try file.bytes(at: 8, count: headerCount), file: path, base: 8)
         guard case .object(let members) = header else {
@@ -60,7 +67,8 @@ public struct SafetensorsFile: TensorSource {
             }
             ranges.append((range, member.key))
         }
-        try SafetensorsFile.checkCoverage(ranges, dataCount: file.size - 8 - headerCount, dataStart: 8 + headerCount, path: path)
+        try SafetensorsFile.checkCoverage(
+            ranges, dataCount: file.size - 8 - headerCount, dataStart: 8 + headerCount, path: path)
         self.file = file
         self.entries = entries
         self.metadata = metadata
@@ -78,11 +86,14 @@ public struct SafetensorsFile: TensorSource {
     private static func metadata(_ value: JSON, path: String) throws(CheckpointError) -> [String: String] {
         var texts: [String: String] = [:]
         guard case .object(let members) = value else {
-            throw .malformed(file: path, offset: nil, reason: "'__metadata__' must be an object of texts, not \(value.kind)")
+            throw .malformed(
+                file: path, offset: nil, reason: "'__metadata__' must be an object of texts, not \(value.kind)")
         }
         for member in members {
             guard case .string(let text) = member.value else {
-                throw .malformed(file: path, offset: nil, reason: "'__metadata__' must hold texts; '\(member.key)' is \(member.value.kind)")
+                throw .malformed(
+                    file: path, offset: nil,
+                    reason: "'__metadata__' must hold texts; '\(member.key)' is \(member.value.kind)")
             }
             texts[member.key] = text
         }
@@ -96,8 +107,12 @@ public struct SafetensorsFile: TensorSource {
         }
         guard case .string(let typeName)? = member.value["dtype"] else { throw wrong("has no dtype") }
         guard let dtype = DType(safetensorsName: typeName) else { throw wrong("has the unknown dtype '\(typeName)'") }
-        guard let shape = integers(member.value["shape"]), let count = elementCount(shape) else { throw wrong("has no valid shape") }
-        guard let offsets = integers(member.value["data_offsets"]), offsets.count == 2, 0 <= offsets[0], offsets[0] <= offsets[1] else {
+        guard let shape = integers(member.value["shape"]), let count = elementCount(shape) else {
+            throw wrong("has no valid shape")
+        }
+        guard let offsets = integers(member.value["data_offsets"]), offsets.count == 2, 0 <= offsets[0],
+            offsets[0] <= offsets[1]
+        else {
             throw wrong("has no valid data_offsets")
         }
         let (byteCount, overflow) = count.multipliedReportingOverflow(by: dtype.byteCount)
@@ -117,21 +132,30 @@ public struct SafetensorsFile: TensorSource {
         return integers
     }
 
-    private static func checkCoverage(_ ranges: [(range: Range<Int>, name: String)], dataCount: Int, dataStart: Int, path: String) throws(CheckpointError) {
+    private static func checkCoverage(
+        _ ranges: [(range: Range<Int>, name: String)], dataCount: Int, dataStart: Int, path: String
+    ) throws(CheckpointError) {
         var end = 0
-        for (range, name) in ranges.sorted(by: { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }) {
+        for (range, name) in ranges.sorted(by: {
+            ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
+        }) {
             guard range.lowerBound == end else {
                 throw .malformed(
                     file: path, offset: nil,
-                    reason: "tensor '\(name)' starts at data byte \(range.lowerBound), but the tensors before it end at \(end)")
+                    reason:
+                        "tensor '\(name)' starts at data byte \(range.lowerBound), but the tensors before it end at \(end)"
+                )
             }
             end = range.upperBound
         }
         guard end <= dataCount else {
-            throw .malformed(file: path, offset: dataStart + dataCount, reason: "the file ends here, but its tensors end at byte \(dataStart + end); it was truncated")
+            throw .malformed(
+                file: path, offset: dataStart + dataCount,
+                reason: "the file ends here, but its tensors end at byte \(dataStart + end); it was truncated")
         }
         guard end == dataCount else {
-            throw .malformed(file: path, offset: dataStart + end, reason: "\(dataCount - end) bytes follow the last tensor")
+            throw .malformed(
+                file: path, offset: dataStart + end, reason: "\(dataCount - end) bytes follow the last tensor")
         }
     }
 }
@@ -148,18 +172,26 @@ public struct ShardedSafetensors: TensorSource {
     /// - Parameter path: the index. Shards lie beside it; a name that leads elsewhere is refused.
     public init(index path: String) throws(CheckpointError) {
         let config = try ConfigFile(path: path)
-        guard case .object(let members)? = config["weight_map"] else { throw config.error("weight_map", "must be an object from tensor to file") }
+        guard case .object(let members)? = config["weight_map"] else {
+            throw config.error("weight_map", "must be an object from tensor to file")
+        }
         let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
         var shards: [String: SafetensorsFile] = [:]
         var shardOf: [String: String] = [:]
         for member in members {
-            guard case .string(let name) = member.value else { throw config.error("weight_map.\(member.key)", "must be a file name, not \(member.value.kind)") }
+            guard case .string(let name) = member.value else {
+                throw config.error("weight_map.\(member.key)", "must be a file name, not \(member.value.kind)")
+            }
             guard !name.isEmpty, !name.contains("/"), !name.hasPrefix("."), !name.utf8.contains(0) else {
-                throw config.error("weight_map.\(member.key)", "is '\(name)'; a shard must be a plain name beside the index")
+                throw config.error(
+                    "weight_map.\(member.key)", "is '\(name)'; a shard must be a plain name beside the index")
             }
             if shards[name] == nil {
-                guard shards.count < ShardedSafetensors.shardsMax else { throw config.error("weight_map", "names more than \(ShardedSafetensors.shardsMax) files") }
-                shards[name] = try SafetensorsFile(path: folder.isEmpty && !path.hasPrefix("/") ? name : folder + "/" + name)
+                guard shards.count < ShardedSafetensors.shardsMax else {
+                    throw config.error("weight_map", "names more than \(ShardedSafetensors.shardsMax) files")
+                }
+                shards[name] = try SafetensorsFile(
+                    path: folder.isEmpty && !path.hasPrefix("/") ? name : folder + "/" + name)
             }
             guard let shard = shards[name], shard.info(member.key) != nil else {
                 throw .missingTensor(tensor: member.key, file: shards[name]?.path ?? name)

@@ -10,7 +10,10 @@ public struct SafetensorsTensor {
     let fill: (UnsafeMutableBufferPointer<Float>) throws -> Void
 
     /// - Parameter fill: writes all `shape` elements, row-major. They are rounded to nearest for f16 and bf16.
-    public init(_ name: String, shape: [Int], dtype: DType = .f32, fill: @escaping (UnsafeMutableBufferPointer<Float>) throws -> Void) {
+    public init(
+        _ name: String, shape: [Int], dtype: DType = .f32,
+        fill: @escaping (UnsafeMutableBufferPointer<Float>) throws -> Void
+    ) {
         precondition(dtype == .f32 || dtype == .f16 || dtype == .bf16, "\(dtype) is not written")
         self.name = name
         self.info = TensorInfo(shape: shape, dtype: dtype)
@@ -27,7 +30,9 @@ public struct SafetensorsTensor {
 /// - Throws: `unreadable` where the system refuses; what a tensor's `fill` throws. No file is left then.
 public func writeSafetensors(_ path: String, _ tensors: [SafetensorsTensor], metadata: [String: String] = [:]) throws {
     let temporary = path + ".part"
-    guard let file = fopen(temporary, "wb") else { throw CheckpointError.unreadable(file: temporary, reason: CheckpointFile.reason(errno)) }
+    guard let file = fopen(temporary, "wb") else {
+        throw CheckpointError.unreadable(file: temporary, reason: CheckpointFile.reason(errno))
+    }
     var isComplete = false
     defer { if !isComplete { unlink(temporary) } }
     do {
@@ -52,7 +57,9 @@ public func writeSafetensors(_ path: String, _ tensors: [SafetensorsTensor], met
             throw CheckpointError.unreadable(file: temporary, reason: CheckpointFile.reason(errno))
         }
     }
-    guard rename(temporary, path) == 0 else { throw CheckpointError.unreadable(file: path, reason: CheckpointFile.reason(errno)) }
+    guard rename(temporary, path) == 0 else {
+        throw CheckpointError.unreadable(file: path, reason: CheckpointFile.reason(errno))
+    }
     isComplete = true
 }
 
@@ -66,7 +73,9 @@ private func safetensorsHeader(_ tensors: [SafetensorsTensor], metadata: [String
     for tensor in tensors {
         let end = offset + tensor.info.count * tensor.info.dtype.byteCount
         let shape = tensor.info.shape.map(String.init).joined(separator: ",")
-        members.append("\(quoted(tensor.name)):{\"dtype\":\"\(tensor.info.dtype.safetensorsName)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
+        members.append(
+            "\(quoted(tensor.name)):{\"dtype\":\"\(tensor.info.dtype.safetensorsName)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}"
+        )
         offset = end
     }
     var header = Array("{\(members.joined(separator: ","))}".utf8)

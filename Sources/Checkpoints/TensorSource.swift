@@ -49,7 +49,8 @@ extension TensorSource {
     }
 
     /// `read`, and refuses weights that are NaN or infinite.
-    public func readFinite(_ name: String, shape: [Int], into out: UnsafeMutablePointer<Float>) throws(CheckpointError) {
+    public func readFinite(_ name: String, shape: [Int], into out: UnsafeMutablePointer<Float>) throws(CheckpointError)
+    {
         try read(name, shape: shape, into: out)
         let values = UnsafeBufferPointer(start: out, count: shape.reduce(1, *))
         if let index = firstNotFinite(values) {
@@ -86,7 +87,8 @@ func firstNotFinite(_ values: UnsafeBufferPointer<Float>) -> Int? {
 /// `pytorch_model.bin`; or a safetensors file, an index, or a torch archive, told by content.
 public func openTensors(_ path: String) throws(CheckpointError) -> any TensorSource {
     if isFolder(path) {
-        for name in ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"] where fileExists(path + "/" + name) {
+        for name in ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"]
+        where fileExists(path + "/" + name) {
             return try openTensors(path + "/" + name)
         }
         throw .unreadable(file: path, reason: "it has no 'model.safetensors' and no 'model.safetensors.index.json'")

@@ -33,22 +33,29 @@ public struct TorchArchive: TensorSource {
         if let order = zip.entries[root + "byteorder"] {
             let text = String(decoding: try file.bytes(at: order.offset, count: min(order.size, 16)), as: UTF8.self)
             guard text == "little" else {
-                throw .malformed(file: path, offset: order.offset, reason: "byte order '\(text)'; only 'little' is read, save it on an ordinary machine")
+                throw .malformed(
+                    file: path, offset: order.offset,
+                    reason: "byte order '\(text)'; only 'little' is read, save it on an ordinary machine")
             }
         }
         let pickle = zip.entries[root + "data.pkl"]!  // root(of:) found it
         guard pickle.size <= PickleReader.bytesMax else {
-            throw .malformed(file: path, offset: pickle.offset, reason: "data.pkl is \(pickle.size) bytes, at most \(PickleReader.bytesMax) are read")
+            throw .malformed(
+                file: path, offset: pickle.offset,
+                reason: "data.pkl is \(pickle.size) bytes, at most \(PickleReader.bytesMax) are read")
         }
         let metadata = try PickleReader.read(try file.bytes(at: pickle.offset, count: pickle.size), file: path)
         var tensors: [String: Entry] = [:]
         for (name, tensor) in try TorchArchive.stateDict(metadata, path: path) {
             let key = root + "data/" + tensor.storage.key
             guard let storage = zip.entries[key] else {
-                throw .malformed(file: path, offset: nil, reason: "tensor '\(name)' lies in '\(key)', which the zip does not have")
+                throw .malformed(
+                    file: path, offset: nil, reason: "tensor '\(name)' lies in '\(key)', which the zip does not have")
             }
             guard storage.size >= tensor.storage.byteCount else {
-                throw .malformed(file: path, offset: storage.offset, reason: "'\(key)' is \(storage.size) bytes, tensor '\(name)' needs \(tensor.storage.byteCount)")
+                throw .malformed(
+                    file: path, offset: storage.offset,
+                    reason: "'\(key)' is \(storage.size) bytes, tensor '\(name)' needs \(tensor.storage.byteCount)")
             }
             tensors[name] = Entry(tensor: tensor, offset: storage.offset)
         }
@@ -75,18 +82,22 @@ public struct TorchArchive: TensorSource {
         }
         if run == 0 || tensor.shape.contains(0) { return }
         if outer == 0 {
-            return try file.read(tensor.dtype, count: run, at: entry.offset + tensor.offset * tensor.dtype.byteCount, into: out)
+            return try file.read(
+                tensor.dtype, count: run, at: entry.offset + tensor.offset * tensor.dtype.byteCount, into: out)
         }
         try readStrided(entry, outer: outer, run: run, into: out)
     }
 
     /// A transposed or sliced tensor: its storage is read once and gathered.
-    private func readStrided(_ entry: Entry, outer: Int, run: Int, into out: UnsafeMutablePointer<Float>) throws(CheckpointError) {
+    private func readStrided(_ entry: Entry, outer: Int, run: Int, into out: UnsafeMutablePointer<Float>)
+        throws(CheckpointError)
+    {
         let tensor = entry.tensor
         let extent = zip(tensor.shape, tensor.strides).reduce(1) { $0 + ($1.0 - 1) * $1.1 }
         let span = UnsafeMutablePointer<Float>.allocate(capacity: extent)
         defer { span.deallocate() }
-        try file.read(tensor.dtype, count: extent, at: entry.offset + tensor.offset * tensor.dtype.byteCount, into: span)
+        try file.read(
+            tensor.dtype, count: extent, at: entry.offset + tensor.offset * tensor.dtype.byteCount, into: span)
         var index = [Int](repeating: 0, count: outer)
         var source = 0
         var target = out
@@ -110,46 +121,58 @@ public struct TorchArchive: TensorSource {
     private static func root(of zip: ZipDirectory, path: String) throws(CheckpointError) -> String {
         let pickles = zip.entries.keys.filter { $0.hasSuffix("/data.pkl") && $0.split(separator: "/").count == 2 }
         guard let pickle = pickles.first, pickles.count == 1 else {
-            throw .malformed(file: path, offset: nil, reason: "the zip has \(pickles.count) entries named 'NAME/data.pkl'; torch.save writes one")
+            throw .malformed(
+                file: path, offset: nil,
+                reason: "the zip has \(pickles.count) entries named 'NAME/data.pkl'; torch.save writes one")
         }
         let root = String(pickle.dropLast("data.pkl".count))
         if zip.entries[root + "constants.pkl"] != nil {
-            throw .malformed(file: path, offset: nil, reason: "this is a TorchScript program; save its state_dict() with torch.save")
+            throw .malformed(
+                file: path, offset: nil, reason: "this is a TorchScript program; save its state_dict() with torch.save")
         }
         return root
     }
 
     private static let stateDictKeys = ["state_dict", "model_state_dict", "model"]
 
-    private static func stateDict(_ root: PickleValue, path: String) throws(CheckpointError) -> [(String, TorchTensor)] {
+    private static func stateDict(_ root: PickleValue, path: String) throws(CheckpointError) -> [(String, TorchTensor)]
+    {
         guard let fields = root.fields else {
             throw .malformed(file: path, offset: nil, reason: "it holds no dictionary of tensors; save a state_dict()")
         }
         var source = root
-        if !fields.contains(where: { $0.value.isTensor }), let key = stateDictKeys.first(where: { root[$0]?.fields != nil }) {
+        if !fields.contains(where: { $0.value.isTensor }),
+            let key = stateDictKeys.first(where: { root[$0]?.fields != nil })
+        {
             source = root[key]!
         }
         var found: [(String, TorchTensor)] = []
         var visits = 0
         try collect(source, prefix: "", depth: 0, into: &found, visits: &visits, path: path)
-        guard !found.isEmpty else { throw .malformed(file: path, offset: nil, reason: "it holds no tensors; save a state_dict()") }
+        guard !found.isEmpty else {
+            throw .malformed(file: path, offset: nil, reason: "it holds no tensors; save a state_dict()")
+        }
         return found
     }
 
     private static let visitsMax = 1_000_000
 
     private static func collect(
-        _ value: PickleValue, prefix: String, depth: Int, into found: inout [(String, TorchTensor)], visits: inout Int, path: String
+        _ value: PickleValue, prefix: String, depth: Int, into found: inout [(String, TorchTensor)], visits: inout Int,
+        path: String
     ) throws(CheckpointError) {
         // Shared and cyclic dictionaries could go on for ever; a state dict is flat or nearly so.
         guard depth < 4 else { return }
         for (key, field) in value.fields ?? [] {
             visits += 1
-            guard visits <= visitsMax else { throw .malformed(file: path, offset: nil, reason: "more than \(visitsMax) values in its state dict") }
+            guard visits <= visitsMax else {
+                throw .malformed(file: path, offset: nil, reason: "more than \(visitsMax) values in its state dict")
+            }
             if let tensor = field.tensor {
                 found.append((prefix + key, tensor))
             } else if field.fields != nil {
-                try collect(field, prefix: prefix + key + ".", depth: depth + 1, into: &found, visits: &visits, path: path)
+                try collect(
+                    field, prefix: prefix + key + ".", depth: depth + 1, into: &found, visits: &visits, path: path)
             }
         }
     }

@@ -25,7 +25,11 @@ struct ZipDirectory {
     init(_ file: CheckpointFile) throws(CheckpointError) {
         let end = try ZipDirectory.end(of: file)
         guard end.count <= ZipDirectory.entriesMax, end.byteCount <= ZipDirectory.directoryBytesMax else {
-            throw .malformed(file: file.path, offset: end.start, reason: "the zip directory has \(end.count) entries in \(end.byteCount) bytes, more than a checkpoint needs")
+            throw .malformed(
+                file: file.path, offset: end.start,
+                reason:
+                    "the zip directory has \(end.count) entries in \(end.byteCount) bytes, more than a checkpoint needs"
+            )
         }
         let directory = try file.bytes(at: end.start, count: end.byteCount)
         var entries: [String: Entry] = [:]
@@ -33,13 +37,16 @@ struct ZipDirectory {
         for _ in 0..<end.count {
             let (name, entry) = try ZipDirectory.entry(directory, &at, end: end, file: file)
             guard entries.updateValue(entry, forKey: name) == nil else {
-                throw .malformed(file: file.path, offset: end.start + at, reason: "the zip has two entries named '\(name)'")
+                throw .malformed(
+                    file: file.path, offset: end.start + at, reason: "the zip has two entries named '\(name)'")
             }
         }
         var last = 0
-        for (name, entry) in entries.sorted(by: { ($0.value.offset, $0.value.size) < ($1.value.offset, $1.value.size) }) {
+        for (name, entry) in entries.sorted(by: { ($0.value.offset, $0.value.size) < ($1.value.offset, $1.value.size) })
+        {
             guard entry.offset >= last else {
-                throw .malformed(file: file.path, offset: entry.offset, reason: "zip entry '\(name)' overlaps the one before it")
+                throw .malformed(
+                    file: file.path, offset: entry.offset, reason: "zip entry '\(name)' overlaps the one before it")
             }
             last = entry.offset + entry.size
         }
@@ -59,8 +66,13 @@ struct ZipDirectory {
         let tailCount = min(file.size, 22 + 65_535)
         let tailStart = file.size - tailCount
         let tail = try file.bytes(at: tailStart, count: tailCount)
-        guard let at = stride(from: tailCount - 22, through: 0, by: -1).first(where: { tail.u32($0) == endSignature && $0 + 22 + tail.u16($0 + 20) == tailCount }) else {
-            throw .malformed(file: file.path, offset: nil, reason: notAZip(tailStart == 0 ? tail : try file.bytes(at: 0, count: 16)))
+        guard
+            let at = stride(from: tailCount - 22, through: 0, by: -1).first(where: {
+                tail.u32($0) == endSignature && $0 + 22 + tail.u16($0 + 20) == tailCount
+            })
+        else {
+            throw .malformed(
+                file: file.path, offset: nil, reason: notAZip(tailStart == 0 ? tail : try file.bytes(at: 0, count: 16)))
         }
         var end = End(start: 0, byteCount: Int(tail.u32(at + 12)), count: tail.u16(at + 10), shift: 0)
         var offset = Int(tail.u32(at + 16))
@@ -70,8 +82,11 @@ struct ZipDirectory {
             guard tail.u32(record) == end64Signature else {
                 throw .malformed(file: file.path, offset: tailStart + record, reason: "the zip64 end record is missing")
             }
-            guard let byteCount = Int(exactly: tail.u64(record + 40)), let count = Int(exactly: tail.u64(record + 32)), let start = Int(exactly: tail.u64(record + 48)) else {
-                throw .malformed(file: file.path, offset: tailStart + record, reason: "the zip64 end record has impossible sizes")
+            guard let byteCount = Int(exactly: tail.u64(record + 40)), let count = Int(exactly: tail.u64(record + 32)),
+                let start = Int(exactly: tail.u64(record + 48))
+            else {
+                throw .malformed(
+                    file: file.path, offset: tailStart + record, reason: "the zip64 end record has impossible sizes")
             }
             (end.byteCount, end.count, offset) = (byteCount, count, start)
             recordStart = tailStart + record
@@ -79,7 +94,9 @@ struct ZipDirectory {
         end.start = recordStart - end.byteCount
         end.shift = end.start - offset
         guard end.byteCount <= recordStart, offset <= end.start, end.shift >= 0 else {
-            throw .malformed(file: file.path, offset: recordStart, reason: "the zip directory lies outside the file; it was truncated or joined")
+            throw .malformed(
+                file: file.path, offset: recordStart,
+                reason: "the zip directory lies outside the file; it was truncated or joined")
         }
         return end
     }
@@ -92,26 +109,48 @@ struct ZipDirectory {
         return "this is neither a torch archive (zip) nor safetensors"
     }
 
-    private static func entry(_ directory: [UInt8], _ at: inout Int, end: End, file: CheckpointFile) throws(CheckpointError) -> (String, Entry) {
+    private static func entry(_ directory: [UInt8], _ at: inout Int, end: End, file: CheckpointFile)
+        throws(CheckpointError) -> (String, Entry)
+    {
         let start = at
-        func wrong(_ reason: String) -> CheckpointError { .malformed(file: file.path, offset: end.start + start, reason: reason) }
-        guard at + 46 <= directory.count, directory.u32(at) == centralSignature else { throw wrong("the zip directory is damaged") }
-        let nameCount = directory.u16(at + 28), extraCount = directory.u16(at + 30), commentCount = directory.u16(at + 32)
-        guard at + 46 + nameCount + extraCount + commentCount <= directory.count else { throw wrong("the zip directory is damaged") }
-        guard let name = String(validating: directory[(at + 46)..<(at + 46 + nameCount)], as: UTF8.self) else { throw wrong("a zip entry's name is not UTF-8") }
+        func wrong(_ reason: String) -> CheckpointError {
+            .malformed(file: file.path, offset: end.start + start, reason: reason)
+        }
+        guard at + 46 <= directory.count, directory.u32(at) == centralSignature else {
+            throw wrong("the zip directory is damaged")
+        }
+        let nameCount = directory.u16(at + 28)
+        let extraCount = directory.u16(at + 30)
+        let commentCount = directory.u16(at + 32)
+        guard at + 46 + nameCount + extraCount + commentCount <= directory.count else {
+            throw wrong("the zip directory is damaged")
+        }
+        guard let name = String(validating: directory[(at + 46)..<(at + 46 + nameCount)], as: UTF8.self) else {
+            throw wrong("a zip entry's name is not UTF-8")
+        }
         guard directory.u16(at + 8) & 1 == 0 else { throw wrong("zip entry '\(name)' is encrypted") }
-        guard directory.u16(at + 10) == 0 else { throw wrong("zip entry '\(name)' is compressed; torch stores them plain") }
-        var packed = UInt64(directory.u32(at + 20)), size = UInt64(directory.u32(at + 24)), header = UInt64(directory.u32(at + 42))
+        guard directory.u16(at + 10) == 0 else {
+            throw wrong("zip entry '\(name)' is compressed; torch stores them plain")
+        }
+        var packed = UInt64(directory.u32(at + 20))
+        var size = UInt64(directory.u32(at + 24))
+        var header = UInt64(directory.u32(at + 42))
         try zip64(directory, (at + 46 + nameCount)..<(at + 46 + nameCount + extraCount), &size, &packed, &header, wrong)
         at += 46 + nameCount + extraCount + commentCount
 
-        guard packed == size, let count = Int(exactly: size), let local = Int(exactly: header), local <= file.size, end.shift + local + 30 <= end.start else {
+        guard packed == size, let count = Int(exactly: size), let local = Int(exactly: header), local <= file.size,
+            end.shift + local + 30 <= end.start
+        else {
             throw wrong("zip entry '\(name)' lies outside the file")
         }
         let head = try file.bytes(at: end.shift + local, count: 30)
-        guard head.u32(0) == localSignature, head.u16(26) == nameCount else { throw wrong("zip entry '\(name)' has no header of its own at its place") }
+        guard head.u32(0) == localSignature, head.u16(26) == nameCount else {
+            throw wrong("zip entry '\(name)' has no header of its own at its place")
+        }
         let offset = end.shift + local + 30 + head.u16(26) + head.u16(28)
-        guard offset <= end.start, count <= end.start - offset else { throw wrong("zip entry '\(name)' is \(count) bytes, more than the file has there") }
+        guard offset <= end.start, count <= end.start - offset else {
+            throw wrong("zip entry '\(name)' is \(count) bytes, more than the file has there")
+        }
         return (name, Entry(offset: offset, size: count))
     }
 
@@ -122,7 +161,8 @@ struct ZipDirectory {
     ) throws(CheckpointError) {
         var at = range.lowerBound
         while at + 4 <= range.upperBound {
-            let id = directory.u16(at), count = directory.u16(at + 2)
+            let id = directory.u16(at)
+            let count = directory.u16(at + 2)
             var field = at + 4
             let fieldEnd = field + count
             guard fieldEnd <= range.upperBound else { throw wrong("an extra field of the zip directory is damaged") }
@@ -133,7 +173,9 @@ struct ZipDirectory {
                 field += 8
                 return true
             }
-            if id == 1, !(next(&size) && next(&packed) && next(&header)) { throw wrong("a zip64 field of the zip directory is damaged") }
+            if id == 1, !(next(&size) && next(&packed) && next(&header)) {
+                throw wrong("a zip64 field of the zip directory is damaged")
+            }
             at = fieldEnd
         }
     }

@@ -15,7 +15,9 @@ import Testing
         try #require(fileExists(Golden.folder + "/scenes.json"), "no scenes.json: run tools/reference/clip.py scenes")
         let json = try Golden.json("scenes")
         let weights = ContentHash(of: try readSmallFile(EmbeddedModelTests.folder + "/model.safetensors"))
-        try #require(json["weights"]?.string == weights.hex, "models/scenes has other weights: run tools/reference/clip.py scenes")
+        try #require(
+            json["weights"]?.string == weights.hex,
+            "models/scenes has other weights: run tools/reference/clip.py scenes")
         return json
     }
 
@@ -29,18 +31,27 @@ import Testing
         for (index, name) in names.enumerated() {
             let crop = preprocessor.crop(try decodeImage(try readSmallFile(Golden.repository + "/" + name)))
             pixels.withUnsafeMutableBufferPointer {
-                preprocessor.normalize(crop, into: UnsafeMutableBufferPointer(rebasing: $0[index * imageCount..<(index + 1) * imageCount]))
+                preprocessor.normalize(
+                    crop, into: UnsafeMutableBufferPointer(rebasing: $0[index * imageCount..<(index + 1) * imageCount]))
             }
         }
-        let embeddings = compareVision("scenes", try model.vision(), pixels, names.count, ParityCase.hooks(golden), golden["imageEmbeddings"]!.floats)
+        let embeddings = compareVision(
+            "scenes", try model.vision(), pixels, names.count, ParityCase.hooks(golden),
+            golden["imageEmbeddings"]!.floats)
 
         let tokenizer = try model.tokenizer()
-        check("scenes", "text embeddings", try model.text().embed(golden["prompts"]!.elements.map { tokenizer.encode($0.string) }), golden["textEmbeddings"]!.floats)
+        check(
+            "scenes", "text embeddings",
+            try model.text().embed(golden["prompts"]!.elements.map { tokenizer.encode($0.string) }),
+            golden["textEmbeddings"]!.floats)
 
-        let classes = try String(contentsOfFile: Golden.repository + "/models/classes/scenes.txt", encoding: .utf8).split(separator: "\n").map(String.init)
+        let classes = try String(contentsOfFile: Golden.repository + "/models/classes/scenes.txt", encoding: .utf8)
+            .split(separator: "\n").map(String.init)
         let templates = try TemplateSet(Golden.repository + "/models/classes/scenes.templates.txt").templates
         let head = try ZeroShotHead(model: model, classes: classes, templates: templates)
-        let logits = names.indices.flatMap { head.logits(Array(embeddings[$0 * head.projection..<($0 + 1) * head.projection])) }
+        let logits = names.indices.flatMap {
+            head.logits(Array(embeddings[$0 * head.projection..<($0 + 1) * head.projection]))
+        }
         check("scenes", "logits", logits, golden["logits"]!.floats)
     }
 

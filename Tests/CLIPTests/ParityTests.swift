@@ -13,7 +13,10 @@ import Testing
     @Test(arguments: ["odd70", "odd70-f16", "odd70-bf16", "gelu", "one-patch", "eos300", "vit-b16"])
     func towersMatchTransformers(_ name: String) throws { try compare(name) }
 
-    @Test(.enabled(if: ProcessInfo.processInfo.environment["SAED_TEST_L14"] == "1", "set SAED_TEST_L14=1 (2 GB of disk, 3 GB of memory)"))
+    @Test(
+        .enabled(
+            if: ProcessInfo.processInfo.environment["SAED_TEST_L14"] == "1",
+            "set SAED_TEST_L14=1 (2 GB of disk, 3 GB of memory)"))
     func largeTowersMatchTransformers() throws { try compare("vit-l14") }
 
     private func compare(_ name: String) throws {
@@ -31,9 +34,12 @@ import Testing
         // Logits against each prompt: a head whose classes are the prompts.
         let features = normalizedRows(texts, width: golden.config.projection)
         let head = ZeroShotHead(
-            classes: golden.prompts.indices.map(String.init), templates: [], features: features, projection: golden.config.projection,
+            classes: golden.prompts.indices.map(String.init), templates: [], features: features,
+            projection: golden.config.projection,
             logitScale: model.logitScale)
-        let logits = (0..<golden.batch).flatMap { head.logits(Array(embeddings[$0 * head.projection..<($0 + 1) * head.projection])) }
+        let logits = (0..<golden.batch).flatMap {
+            head.logits(Array(embeddings[$0 * head.projection..<($0 + 1) * head.projection]))
+        }
         // A cosine near zero is a small difference of large sums: its error is relative to the scale of all logits.
         check(name, "logits", logits, golden.logits)
     }
@@ -41,7 +47,10 @@ import Testing
 
 /// The hooks, the embeddings from each of them, and from the pixels at once.
 @discardableResult
-func compareVision(_ name: String, _ tower: VisionTower, _ pixels: [Float], _ batch: Int, _ hooks: [ParityCase.Hook], _ expected: [Float]) -> [Float] {
+func compareVision(
+    _ name: String, _ tower: VisionTower, _ pixels: [Float], _ batch: Int, _ hooks: [ParityCase.Hook],
+    _ expected: [Float]
+) -> [Float] {
     var embeddings = [Float](repeating: 0, count: batch * tower.projection)
     for golden in hooks {
         let hook = HookPoint(block: golden.block)

@@ -9,7 +9,8 @@ import Testing
 enum Golden {
     static let folder = Bundle.module.bundlePath + "/Golden"
     /// The repository, for the embedded model.
-    static let repository = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(separator: "/")
+    static let repository = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(
+        separator: "/")
 
     static func json(_ name: String) throws -> JSON {
         let path = folder + "/" + name + ".json"
@@ -52,7 +53,9 @@ struct ParityCase {
 
     static func hooks(_ json: JSON) -> [Hook] {
         json["hooks"]!.elements.map {
-            Hook(block: $0["block"]!.integer, maxAbs: $0["maxAbs"]!.float, norms: $0["norms"]!.floats, samples: $0["samples"]!.floats)
+            Hook(
+                block: $0["block"]!.integer, maxAbs: $0["maxAbs"]!.float, norms: $0["norms"]!.floats,
+                samples: $0["samples"]!.floats)
         }
     }
 
@@ -82,7 +85,8 @@ extension JSON {
         case .double(let value): "\(value)"
         case .string(let value): quoted(value)
         case .array(let values): "[" + values.map(\.text).joined(separator: ",") + "]"
-        case .object(let members): "{" + members.map { quoted($0.key) + ":" + $0.value.text }.joined(separator: ",") + "}"
+        case .object(let members):
+            "{" + members.map { quoted($0.key) + ":" + $0.value.text }.joined(separator: ",") + "}"
         }
     }
 }
@@ -95,7 +99,8 @@ struct Difference: CustomStringConvertible {
 
     /// - Parameter scale: what the largest difference is compared with; default the largest expected magnitude.
     init(_ found: [Float], _ expected: [Float], scale: Float? = nil) {
-        var square = 0.0, norm = 0.0
+        var square = 0.0
+        var norm = 0.0
         var worst = 0
         for (index, (a, b)) in zip(found, expected).enumerated() {
             let d = Double(a) - Double(b)
@@ -143,12 +148,14 @@ func message(without folder: String, _ body: () throws -> Void) -> String {
         try body()
         return "nothing was thrown"
     } catch {
-        return "\(error)".replacingOccurrences(of: folder + "/", with: "").replacingOccurrences(of: folder, with: "FOLDER")
+        return "\(error)".replacingOccurrences(of: folder + "/", with: "").replacingOccurrences(
+            of: folder, with: "FOLDER")
     }
 }
 
 /// A model small enough to write in a test.
 let smallConfig = CLIPConfig(
     vision: CLIPConfig.Vision(CLIPConfig.Tower(width: 48, layers: 3, heads: 3, mlp: 96), imageSize: 32, patch: 8),
-    text: CLIPConfig.Text(CLIPConfig.Tower(width: 32, layers: 2, heads: 2, mlp: 64), vocabulary: 520, contextLength: 20, eosTokenID: 519),
+    text: CLIPConfig.Text(
+        CLIPConfig.Tower(width: 32, layers: 2, heads: 2, mlp: 64), vocabulary: 520, contextLength: 20, eosTokenID: 519),
     projection: 24)

@@ -29,17 +29,32 @@ import Testing
         ("vocab.json", #"{"a": -1}"#, "'vocab.json': token 'a' has the id -1; ids are integers from 0 on"),
         ("vocab.json", #"["a"]"#, "'vocab.json': the vocabulary must be an object from token to id, not a list"),
         ("vocab.json", "{", "'vocab.json' at byte 1: a JSON key in quotes was expected"),
-        ("merges.txt", "#version: 0.2\nt h\nq zz\n", "'merges.txt': merge 2, 'q zz', uses or makes a token that the vocabulary does not have"),
-        ("merges.txt", "#version: 0.2\nt h e\n", "'merges.txt': line 2 must be two tokens with a space between, it is 't h e'"),
-        ("tokenizer.json", #"{"model": {"type": "WordPiece"}}"#, "'tokenizer.json': 'model.type' is 'WordPiece'; CLIP's is 'BPE'"),
-        ("tokenizer.json", #"{"model": {"end_of_word_suffix": "</w>", "merges": []}, "normalizer": null}"#,
-         "'tokenizer.json': 'normalizer' must be CLIP's: NFC, Replace, Lowercase"),
-        ("tokenizer_config.json", #"{"pad_token": {"content": "<pad>"}}"#, "'vocab.json': the padding token '<pad>' is not in the vocabulary"),
+        (
+            "merges.txt", "#version: 0.2\nt h\nq zz\n",
+            "'merges.txt': merge 2, 'q zz', uses or makes a token that the vocabulary does not have"
+        ),
+        (
+            "merges.txt", "#version: 0.2\nt h e\n",
+            "'merges.txt': line 2 must be two tokens with a space between, it is 't h e'"
+        ),
+        (
+            "tokenizer.json", #"{"model": {"type": "WordPiece"}}"#,
+            "'tokenizer.json': 'model.type' is 'WordPiece'; CLIP's is 'BPE'"
+        ),
+        (
+            "tokenizer.json", #"{"model": {"end_of_word_suffix": "</w>", "merges": []}, "normalizer": null}"#,
+            "'tokenizer.json': 'normalizer' must be CLIP's: NFC, Replace, Lowercase"
+        ),
+        (
+            "tokenizer_config.json", #"{"pad_token": {"content": "<pad>"}}"#,
+            "'vocab.json': the padding token '<pad>' is not in the vocabulary"
+        ),
     ])
     func wrongFilesAreRefused(_ name: String, _ text: String, _ expected: String) throws {
         let folder = try TemporaryFolder()
         for file in ["vocab.json", "merges.txt"] {
-            try FileManager.default.copyItem(atPath: Golden.folder + "/tokenizer/" + file, toPath: folder.path + "/" + file)
+            try FileManager.default.copyItem(
+                atPath: Golden.folder + "/tokenizer/" + file, toPath: folder.path + "/" + file)
         }
         try folder.write(name, text)
         #expect(message(without: folder.path) { _ = try Tokenizer(folder: folder.path, contextLength: 77) } == expected)
@@ -47,7 +62,8 @@ import Testing
 
     @Test func aMissingFileIsNamed() throws {
         let folder = try TemporaryFolder()
-        #expect(message(without: folder.path) { _ = try Tokenizer(folder: folder.path, contextLength: 77) }
-            == "'vocab.json' can't be read: No such file or directory")
+        #expect(
+            message(without: folder.path) { _ = try Tokenizer(folder: folder.path, contextLength: 77) }
+                == "'vocab.json' can't be read: No such file or directory")
     }
 }

@@ -18,7 +18,8 @@ import Testing
         let folder = try TemporaryFolder()
         let tower = try model(folder).vision()
         let hook = HookPoint(block: 1)
-        let imageCount = 3 * 32 * 32, streamCount = tower.layout.count * tower.width
+        let imageCount = 3 * 32 * 32
+        let streamCount = tower.layout.count * tower.width
         let pixels = SeededWeights(seed: 5).values("pixels", count: 7 * imageCount, scale: 2)
         func run(_ pixels: [Float], _ batch: Int) -> (stream: [Float], embeddings: [Float]) {
             var x = [Float](repeating: 0, count: batch * streamCount)
@@ -32,8 +33,11 @@ import Testing
         for first in 0..<7 {
             for batch in 1...min(3, 7 - first) {
                 let some = run(Array(pixels[first * imageCount..<(first + batch) * imageCount]), batch)
-                let stream = Difference(some.stream, Array(all.stream[first * streamCount..<(first + batch) * streamCount]))
-                let embeddings = Difference(some.embeddings, Array(all.embeddings[first * tower.projection..<(first + batch) * tower.projection]))
+                let stream = Difference(
+                    some.stream, Array(all.stream[first * streamCount..<(first + batch) * streamCount]))
+                let embeddings = Difference(
+                    some.embeddings,
+                    Array(all.embeddings[first * tower.projection..<(first + batch) * tower.projection]))
                 #expect(stream.isWithin(1e-6), "images \(first)..<\(first + batch): \(stream)")
                 #expect(embeddings.isWithin(1e-6), "images \(first)..<\(first + batch): \(embeddings)")
             }
@@ -44,16 +48,19 @@ import Testing
     @Test func aLargeBatchIsComputedInGroups() throws {
         let folder = try TemporaryFolder()
         let tower = try model(folder).vision()
-        let batch = 200, imageCount = 3 * 32 * 32
+        let batch = 200
+        let imageCount = 3 * 32 * 32
         let pixels = SeededWeights(seed: 5).values("pixels", count: batch * imageCount, scale: 2)
         var x = [Float](repeating: 0, count: batch * tower.layout.count * tower.width)
-        var finished = [Float](repeating: 0, count: batch * tower.projection), embedded = finished
+        var finished = [Float](repeating: 0, count: batch * tower.projection)
+        var embedded = finished
         tower.run(pixels: pixels, batch: batch, to: HookPoint(block: 0), into: &x)
         tower.finish(&x, batch: batch, from: HookPoint(block: 0), into: &finished)
         tower.embed(pixels: pixels, batch: batch, embeddings: &embedded)
         var single = [Float](repeating: 0, count: tower.projection)
         for image in [0, 93, 94, 95, 187, 188, 199] {
-            tower.embed(pixels: Array(pixels[image * imageCount..<(image + 1) * imageCount]), batch: 1, embeddings: &single)
+            tower.embed(
+                pixels: Array(pixels[image * imageCount..<(image + 1) * imageCount]), batch: 1, embeddings: &single)
             let range = image * tower.projection..<(image + 1) * tower.projection
             #expect(Difference(Array(finished[range]), single).isWithin(1e-6), "image \(image)")
             #expect(Difference(Array(embedded[range]), single).isWithin(1e-6), "image \(image)")
@@ -79,10 +86,12 @@ import Testing
         let model = try model(folder)
         let tower = try model.text()
         let tokenizer = try model.tokenizer()
-        let prompts = ["a", "a photo of a cat", "", "x y z", "a photo of a large red cube on grass", "a"].map(tokenizer.encode)
+        let prompts = ["a", "a photo of a cat", "", "x y z", "a photo of a large red cube on grass", "a"].map(
+            tokenizer.encode)
         let together = tower.embed(prompts)
         for (index, prompt) in prompts.enumerated() {
-            let difference = Difference(Array(together[index * tower.projection..<(index + 1) * tower.projection]), tower.embed([prompt]))
+            let difference = Difference(
+                Array(together[index * tower.projection..<(index + 1) * tower.projection]), tower.embed([prompt]))
             #expect(difference.isWithin(1e-6), "prompt \(index): \(difference)")
         }
     }
@@ -92,7 +101,8 @@ import Testing
         let model = try model(folder)
         #expect(model.byteCount == 0)
         let pixels = SeededWeights(seed: 5).values("pixels", count: 3 * 32 * 32, scale: 2)
-        var first = [Float](repeating: 0, count: 24), second = first
+        var first = [Float](repeating: 0, count: 24)
+        var second = first
         try model.vision().embed(pixels: pixels, batch: 1, embeddings: &first)
         _ = try model.text()
         weak let tower = try model.vision()

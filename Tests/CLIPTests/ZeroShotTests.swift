@@ -22,7 +22,9 @@ import Testing
             try folder.write("own.txt", text)
             #expect(message(without: folder.path) { _ = try TemplateSet(file) } == expected)
         }
-        #expect(message(without: folder.path) { _ = try TemplateSet("gone") } == "'gone' can't be read: No such file or directory")
+        #expect(
+            message(without: folder.path) { _ = try TemplateSet("gone") }
+                == "'gone' can't be read: No such file or directory")
     }
 
     @Test func underscoresInClassNamesBecomeSpaces() {
@@ -35,9 +37,12 @@ import Testing
         let folder = try TemporaryFolder()
         try SeededCLIP(smallConfig, seed: 11).write(to: folder.path)
         let model = try CLIPModel.load(folder: folder.path)
-        let classes = ["red_cube", "ball", "x"], templates = ["a {}.", "the {}", "{} !"]
-        let head = try ZeroShotHead(model: model, classes: classes, templates: templates, normalizingMean: normalizingMean)
-        let tower = try model.text(), tokenizer = try model.tokenizer()
+        let classes = ["red_cube", "ball", "x"]
+        let templates = ["a {}.", "the {}", "{} !"]
+        let head = try ZeroShotHead(
+            model: model, classes: classes, templates: templates, normalizingMean: normalizingMean)
+        let tower = try model.text()
+        let tokenizer = try model.tokenizer()
         let image: [Float] = (0..<24).map { Float($0) - 10 }
         var expected: [Float] = []
         for name in ["red cube", "ball", "x"] {
@@ -49,7 +54,8 @@ import Testing
             }
             let length = normalizingMean ? mean.map { $0 * $0 }.reduce(0, +).squareRoot() : 1
             let imageNorm = image.map { Double($0) * Double($0) }.reduce(0, +).squareRoot()
-            expected.append(Float(exp(2.6592) * zip(mean, image).map { $0 * Double($1) }.reduce(0, +) / length / imageNorm))
+            expected.append(
+                Float(exp(2.6592) * zip(mean, image).map { $0 * Double($1) }.reduce(0, +) / length / imageNorm))
         }
         let difference = Difference(head.logits(image), expected)
         #expect(difference.isWithin(1e-5), "\(difference)")
@@ -64,11 +70,14 @@ import Testing
         try SeededCLIP(smallConfig, seed: 11).write(to: folder.path)
         let model = try CLIPModel.load(folder: folder.path)
         let head = try ZeroShotHead(model: model, classes: ["a", "b"], templates: TemplateSet.photo.templates)
-        let kept = ZeroShotHead(classes: head.classes, templates: head.templates, features: head.features, projection: head.projection, logitScale: head.logitScale)
+        let kept = ZeroShotHead(
+            classes: head.classes, templates: head.templates, features: head.features, projection: head.projection,
+            logitScale: head.logitScale)
         let image = [Float](repeating: 0.5, count: 24)
         #expect(kept.logits(image) == head.logits(image))
         #expect(head.logits([Float](repeating: 0, count: 24)) == [0, 0])
-        #expect(message(without: folder.path) { _ = try ZeroShotHead(model: model, classes: [], templates: ["{}"]) }
-            == "'FOLDER': 0 classes and 1 templates; at least one of each is needed")
+        #expect(
+            message(without: folder.path) { _ = try ZeroShotHead(model: model, classes: [], templates: ["{}"]) }
+                == "'FOLDER': 0 classes and 1 templates; at least one of each is needed")
     }
 }

@@ -20,10 +20,13 @@ enum Golden {
         let json = try JSON.parse(try readSmallFile(path("expected.json")), file: "expected.json")
         guard case .object(let members)? = json[file] else { throw TestFailure("expected.json has no '\(file)'") }
         return try members.map { member in
-            guard case .array(let shape)? = member.value["shape"], case .array(let values)? = member.value["values"] else {
+            guard case .array(let shape)? = member.value["shape"], case .array(let values)? = member.value["values"]
+            else {
                 throw TestFailure("expected.json: '\(member.key)'")
             }
-            return Tensor(name: member.key, shape: try shape.map { Int(try number($0)) }, values: try values.map { Float(try number($0)) })
+            return Tensor(
+                name: member.key, shape: try shape.map { Int(try number($0)) },
+                values: try values.map { Float(try number($0)) })
         }
     }
 

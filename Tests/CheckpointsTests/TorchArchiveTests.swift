@@ -6,7 +6,9 @@ import Testing
 
 @Suite struct TorchArchiveTests {
     /// Widening is exact, so values are equal bit for bit (f64 rounds as torch rounds).
-    @Test(arguments: ["patchsae.pt", "patchsae_protocol5.pt", "dtypes.pt", "views.pt", "parameters.pt", "objects.pt", "header.pt"])
+    @Test(arguments: [
+        "patchsae.pt", "patchsae_protocol5.pt", "dtypes.pt", "views.pt", "parameters.pt", "objects.pt", "header.pt",
+    ])
     func tensorsEqualWhatTorchReads(_ file: String) throws {
         let archive = try TorchArchive(path: Golden.path(file))
         let golden = try Golden.tensors(of: file)
@@ -75,14 +77,26 @@ import Testing
         ("ends_early.pt", ": byte 3 of data.pkl: the pickle ends early"),
         ("no_memo.pt", ": byte 2 of data.pkl: memo 7 is not set"),
         ("not_tensors.pt", ": it holds no tensors; save a state_dict()"),
-        ("outside.pt", ": byte 155 of data.pkl: a tensor [3, 4] with strides [4, 1] at 1 leaves its storage of 12 elements"),
-        ("expanded.pt", ": byte 155 of data.pkl: a tensor [1048576, 1048576] is larger than its storage of 12 elements"),
-        ("overflow.pt", ": byte 165 of data.pkl: a tensor [2, 2] with strides [4611686018427387904, 4611686018427387904] at 0 leaves its storage of 12 elements"),
+        (
+            "outside.pt",
+            ": byte 155 of data.pkl: a tensor [3, 4] with strides [4, 1] at 1 leaves its storage of 12 elements"
+        ),
+        (
+            "expanded.pt",
+            ": byte 155 of data.pkl: a tensor [1048576, 1048576] is larger than its storage of 12 elements"
+        ),
+        (
+            "overflow.pt",
+            ": byte 165 of data.pkl: a tensor [2, 2] with strides [4611686018427387904, 4611686018427387904] at 0 leaves its storage of 12 elements"
+        ),
         ("no_storage.pt", ": tensor 'W_enc' lies in 'patchsae/data/0', which the zip does not have"),
         ("billion.pt", ": it holds no tensors; save a state_dict()"),
         ("deep.pt", ": it holds no tensors; save a state_dict()"),
         ("cyclic.pt", ": it holds no tensors; save a state_dict()"),
-        ("legacy.pt", ": this is a pickle, not a zip: written by torch before 1.6; load and save it again with a newer torch"),
+        (
+            "legacy.pt",
+            ": this is a pickle, not a zip: written by torch before 1.6; load and save it again with a newer torch"
+        ),
         ("truncated.pt", ": the zip has no end record; it was truncated"),
     ])
     func aDamagedArchiveIsRefusedWithOneError(_ file: String, _ what: String) {
@@ -102,11 +116,15 @@ import Testing
 
     @Test func aTensorOfAnotherShapeOrTypeIsRefused() throws {
         let archive = try TorchArchive(path: Golden.path("dtypes.pt"))
-        #expect(message(without: Golden.folder) { _ = try archive.tensor("half", shape: [3, 2]) }
-            == "'dtypes.pt': tensor 'half' is [2, 3], its configuration says [3, 2]")
-        #expect(message(without: Golden.folder) { _ = try archive.tensor("steps", shape: [3]) }
-            == "'dtypes.pt': tensor 'steps' is i64, which can't be weights; f32, f16, bf16 and f64 can")
-        #expect(message(without: Golden.folder) { _ = try archive.tensor("W", shape: [3]) } == "'dtypes.pt' has no tensor 'W'")
+        #expect(
+            message(without: Golden.folder) { _ = try archive.tensor("half", shape: [3, 2]) }
+                == "'dtypes.pt': tensor 'half' is [2, 3], its configuration says [3, 2]")
+        #expect(
+            message(without: Golden.folder) { _ = try archive.tensor("steps", shape: [3]) }
+                == "'dtypes.pt': tensor 'steps' is i64, which can't be weights; f32, f16, bf16 and f64 can")
+        #expect(
+            message(without: Golden.folder) { _ = try archive.tensor("W", shape: [3]) }
+                == "'dtypes.pt' has no tensor 'W'")
     }
 
     /// Any damage ends in an error or in a whole archive, never in a crash or an endless loop.
@@ -117,7 +135,9 @@ import Testing
             let good = try readSmallFile(Golden.path(name))
             for _ in 0..<200 {
                 var bytes = good
-                for _ in 0...Int(random.next() % 4) { bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next()) }
+                for _ in 0...Int(random.next() % 4) {
+                    bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next())
+                }
                 if random.next() % 4 == 0 { bytes.removeLast(Int(random.next() % UInt64(bytes.count))) }
                 let path = try folder.write("damaged", bytes)
                 guard let source = try? openTensors(path) else { continue }
