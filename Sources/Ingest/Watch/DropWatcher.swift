@@ -126,6 +126,10 @@ public final class DropWatcher: Sendable {
     /// on. Zero means that the consumer has everything, up to what `synchronise` would still find.
     public func snapshotOfPending() -> Int { shared.pending.load(ordering: .acquiring) + shared.queue.counts.files }
 
+    /// Whether the consumer has come back for more after the last event there is. What it said of it (`postpone`)
+    /// is counted by `snapshotOfPending` after the next `synchronise`.
+    package var isApplied: Bool { shared.queue.isApplied }
+
     /// For tests: stops reading events, so that the kernel's queue overflows as it would under load.
     package func pauseReading(_ isPaused: Bool) { shared.send(.pause(isPaused)) }
 

@@ -266,7 +266,8 @@ final class WatchEngine: @unchecked Sendable {
     }
 
     private func outdate(_ path: String, _ isFolder: Bool) {
-        if isFolder { outdatedFolders.append((emitted, path + "/")) } else { outdated[FileName(path)] = emitted }
+        outdated[FileName(path)] = emitted  // a folder's own path too: a file and a folder can exchange names
+        if isFolder { outdatedFolders.append((emitted, path + "/")) }
     }
 
     /// The file that the catalog has at a path; nil as well where it has not been told all about this path yet.

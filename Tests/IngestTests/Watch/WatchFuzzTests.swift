@@ -1,5 +1,5 @@
 // Random histories against the plain truth: after them, what the events imply is what the folder holds.
-// A failing seed is printed; `SAED_WATCH_SEED=N` runs it alone.
+// A failing seed is printed; `SAED_WATCH_SEED=N` runs it alone, `N-M` a range.
 
 import Foundation
 import Ingest
@@ -107,8 +107,13 @@ private struct Mischief {
 }
 
 @Suite struct WatchFuzzTests {
-    private static let seeds: [UInt64] = ProcessInfo.processInfo.environment["SAED_WATCH_SEED"].flatMap(UInt64.init).map { [$0] }
-        ?? (1...200).map { UInt64($0) } + (0..<6).map { _ in UInt64.random(in: 1000...UInt64.max) }
+    private static let seeds: [UInt64] = asked ?? Array(1...32) + (0..<4).map { _ in UInt64.random(in: 1_000_000...UInt64.max) }
+
+    private static var asked: [UInt64]? {
+        guard let text = ProcessInfo.processInfo.environment["SAED_WATCH_SEED"] else { return nil }
+        let bounds = text.split(separator: "-").compactMap { UInt64($0) }
+        return bounds.count == 2 && bounds[0] <= bounds[1] ? Array(bounds[0]...bounds[1]) : bounds
+    }
 
     @Test(arguments: seeds)
     func afterARandomHistoryTheEventsImplyTheFolder(_ seed: UInt64) throws {

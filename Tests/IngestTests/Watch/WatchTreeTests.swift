@@ -87,6 +87,20 @@ import Testing
         #expect(consumer.catalog.content == ["a.jpg": "b", "b.jpg": "a", "d/1.jpg": "e1", "d/2.jpg": "e2", "e/1.jpg": "d1"])
     }
 
+    @Test func aFileJustChangedThatExchangesNamesWithAFolderIsRead() throws {
+        drop.makeFolder("d")
+        drop.write("d/1.jpg", "1")
+        drop.write("f", "old")
+        let consumer = try started()
+        consumer.watcher.pauseReading(true)
+        consumer.watcher.synchronise()
+        drop.write("f", "new")
+        #expect(exchange(drop["d"], drop["f"]) == 0)
+        consumer.watcher.pauseReading(false)
+        consumer.quiesce()
+        #expect(consumer.catalog.content == ["d": "new", "f/1.jpg": "1"])
+    }
+
     @Test func whatIsRenamedToAnIgnoredNameIsGone() throws {
         drop.write("a.jpg", "a")
         let consumer = try started()
