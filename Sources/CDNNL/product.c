@@ -78,6 +78,13 @@ struct saed_product {
     int has_bias;
 };
 
+// oneDNN would use a team of OpenMP's; ours divides the work (team.c). The number is the calling thread's own.
+int omp_get_max_threads(void);
+void omp_set_num_threads(int threads);
+static void stay_on_this_thread(void) {
+    if (omp_get_max_threads() != 1) omp_set_num_threads(1);
+}
+
 // One engine for the process; it has no state besides its kind. Losing the race below leaks one once.
 static dnnl_status_t shared_engine(dnnl_engine_t *engine) {
     static _Atomic(dnnl_engine_t) shared;
@@ -95,16 +102,15 @@ static dnnl_status_t shared_engine(dnnl_engine_t *engine) {
 }
 
 static dnnl_status_t matmul_describe(dnnl_primitive_desc_t *pd, md_view weights, int64_t rows, int64_t k, int64_t n,
-                                     int64_t x_stride, int64_t y_stride, saed_activation activation, int accumulate,
-                                     int has_bias) {
+                                     saed_activation activation, int accumulate, int has_bias) {
     dnnl_engine_t engine;
     dnnl_primitive_attr_t attr = NULL;
     dnnl_post_ops_t ops = NULL;
     md_owned x = {0}, y = {0}, bias = {0};
     dnnl_status_t status;
     if ((status = shared_engine(&engine))) goto end;
-    if ((status = md_strided(&x, rows, k, x_stride, 1))) goto end;
-    if ((status = md_strided(&y, rows, n, y_stride, 1))) goto end;
+    if ((status = md_strided(&x, rows, k, k, 1))) goto end;
+    if ((status = md_strided(&y, rows, n, n, 1))) goto end;
     if (has_bias && (status = md_strided(&bias, 1, n, n, 1))) goto end;
     if ((status = dnnl_primitive_attr_create(&attr))) goto end;
     // The caller lends the scratch: primitives stay stateless, threads may share them, idle ones hold nothing.
@@ -133,6 +139,7 @@ saed_packing *saed_packing_create(int64_t k, int64_t n, int64_t typical_rows, in
     dnnl_status_t status;
     dnnl_primitive_desc_t pd = NULL;
     md_owned any = {0};
+    stay_on_this_thread();
     saed_packing *packing = calloc(1, sizeof *packing);
     if (!packing) {
         *status_out = dnnl_out_of_memory;
@@ -141,7 +148,7 @@ saed_packing *saed_packing_create(int64_t k, int64_t n, int64_t typical_rows, in
     packing->k = k;
     packing->n = n;
     if (!(status = md_any(&any, k, n)) &&
-        !(status = matmul_describe(&pd, VIEW(any), typical_rows, k, n, k, n, SAED_NONE, 0, 1)))
+        !(status = matmul_describe(&pd, VIEW(any), typical_rows, k, n, SAED_NONE, 0, 1)))
         status = md_copy(&packing->weights, dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0));
     if (pd) dnnl_primitive_desc_destroy(pd);
     md_free(&any);
@@ -170,6 +177,7 @@ int saed_packing_pack(const saed_packing *packing, saed_weight_layout layout, co
     md_owned plain = {0};
     int64_t k = packing->k, n = packing->n;
     dnnl_status_t status;
+    stay_on_this_thread();
     if ((status = shared_engine(&engine))) goto end;
     if ((status = layout == SAED_IN_OUT ? md_strided(&plain, k, n, n, 1) : md_strided(&plain, k, n, 1, k))) goto end;
     if ((status = dnnl_reorder_primitive_desc_create(&pd, VIEW(plain), engine, VIEW(packing->weights), engine, NULL)))
@@ -191,17 +199,18 @@ end:
     return status;
 }
 
-saed_product *saed_product_create(const saed_packing *packing, int64_t rows, int64_t x_stride, int64_t y_stride,
-                                  saed_activation activation, int accumulate, int has_bias, int *status_out) {
+saed_product *saed_product_create(const saed_packing *packing, int64_t rows, saed_activation activation, int accumulate,
+                                  int has_bias, int *status_out) {
     dnnl_status_t status;
+    stay_on_this_thread();
     saed_product *product = calloc(1, sizeof *product);
     if (!product) {
         *status_out = dnnl_out_of_memory;
         return NULL;
     }
     product->has_bias = has_bias;
-    if (!(status = matmul_describe(&product->description, VIEW(packing->weights), rows, packing->k, packing->n, x_stride,
-                                   y_stride, activation, accumulate, has_bias)) &&
+    if (!(status = matmul_describe(&product->description, VIEW(packing->weights), rows, packing->k, packing->n,
+                                   activation, accumulate, has_bias)) &&
         !(status = dnnl_primitive_create(&product->primitive, product->description))) {
         md_view scratch = dnnl_primitive_desc_query_md(product->description, dnnl_query_scratchpad_md, 0);
         product->scratch_bytes = scratch ? dnnl_memory_desc_get_size(scratch) : 0;
@@ -247,6 +256,7 @@ int saed_product_run(const saed_product *product, const float *x, const float *p
     dnnl_stream_t stream = NULL;
     int made = 0;
     dnnl_status_t status;
+    stay_on_this_thread();
     if ((status = shared_engine(&engine))) return status;
     if ((status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags))) return status;
     for (; made < total; made++) {

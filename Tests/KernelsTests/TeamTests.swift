@@ -21,6 +21,20 @@ import Testing
         #expect(visits.withLock { $0 == [Int](repeating: 1, count: 12) })
     }
 
+    /// Several threads start loops at the same time and share the helpers: no index is lost, nobody waits for ever.
+    @Test func loopsOfSeveralThreadsDoNotMix() {
+        let total = Mutex(0)
+        DispatchQueue.concurrentPerform(iterations: 4) { caller in
+            for round in 0..<300 {
+                let count = 1 + (caller * 7 + round) % 9
+                let sum = Mutex(0)
+                Team.parallelFor(count) { index in sum.withLock { $0 += index + 1 } }
+                total.withLock { $0 += sum.withLock { $0 } - count * (count + 1) / 2 }
+            }
+        }
+        #expect(total.withLock { $0 } == 0)
+    }
+
     @Test func rowsAreCoveredByBlocks() {
         let rows = Mutex([Int](repeating: 0, count: 101))
         Team.parallelRows(101, block: 8) { block in rows.withLock { for row in block { $0[row] += 1 } } }

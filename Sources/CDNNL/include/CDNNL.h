@@ -1,5 +1,5 @@
-// The C beneath Kernels: oneDNN's matrix product (oneDNN 2.x and 3.x behind one face), libgomp's thread team,
-// and vector kernels that choose their instruction set at run time.
+// The C beneath Kernels: oneDNN's matrix product (oneDNN 2.x and 3.x behind one face), the thread team, and vector
+// kernels that choose their instruction set at run time.
 //
 // Sizes are in elements unless the name says bytes. Nothing here keeps a pointer that it is given.
 
@@ -30,26 +30,27 @@ size_t saed_packing_bytes(const saed_packing *packing);
 /// Reorders `weights` (in `layout`) into `packed`, `saed_packing_bytes` long and 64-byte aligned. 0 on success.
 int saed_packing_pack(const saed_packing *packing, saed_weight_layout layout, const float *weights, float *packed);
 
-/// `y = activation(x W + b)`, plus the old y where `accumulate`. Strides are floats from row to row.
-saed_product *saed_product_create(const saed_packing *packing, int64_t rows, int64_t x_stride, int64_t y_stride,
-                                  saed_activation activation, int accumulate, int has_bias, int *status);
+/// `y = activation(x W + b)`, plus the old y where `accumulate`, of rows that lie one after the other (with gaps
+/// between them oneDNN 2.6 falls back to its reference loops, a hundred times slower).
+saed_product *saed_product_create(const saed_packing *packing, int64_t rows, saed_activation activation, int accumulate,
+                                  int has_bias, int *status);
 void saed_product_free(saed_product *product);
 size_t saed_product_scratch_bytes(const saed_product *product);
 /// oneDNN's name of the implementation, for tests and the benchmark.
 const char *saed_product_name(const saed_product *product);
 
-/// 0 on success. `scratch` has `saed_product_scratch_bytes` and is 64-byte aligned.
+/// On the calling thread alone. 0 on success. `scratch` has `saed_product_scratch_bytes` and is 64-byte aligned.
 int saed_product_run(const saed_product *product, const float *x, const float *packed, const float *bias, float *y,
                      void *scratch);
 
 // ---- The team -------------------------------------------------------------------------------------------
 
-/// Threads of the team that serves the calling thread.
-void saed_team_set(int threads);
+/// OMP_NUM_THREADS, or else the processors that this process may use.
 int saed_team_default(void);
 
-/// `body(i, context)` for every i in `0..<count`, each once, on the team; returns when all are done.
-void saed_team_for(int64_t count, void *context, void (*body)(int64_t i, void *context));
+/// `body(i, context)` for every i in `0..<count`, each once, in order of i, on the calling thread and at most
+/// `threads - 1` helpers; returns when all are done. Inside a body it runs on the calling thread alone.
+void saed_team_for(int64_t count, int threads, void *context, void (*body)(int64_t i, void *context));
 
 // ---- Vector kernels -------------------------------------------------------------------------------------
 
