@@ -144,7 +144,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         }
         let stream = ReplyStream(request: id, connection: self)
         let (handler, peer) = (server.handler, peer)
-        let task = Task {
+        let task = server.run {
             do {
                 try await handler.handle(request, from: peer, into: stream)
                 stream.end(stream.isCancelled ? .cancelled : nil)

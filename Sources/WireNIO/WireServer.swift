@@ -12,18 +12,16 @@ import Wire
 ///     ...
 ///     await server.stop()
 ///
-/// One event-loop thread parses and writes; handlers run as tasks. A client that misbehaves or hangs up costs its own
-/// requests and nothing else.
+/// Event loops (NIO's shared ones) parse and write; handlers run as tasks. A client that misbehaves or hangs up costs
+/// its own requests and nothing else.
 public final class WireServer: Sendable {
     private let state: ServerState
-    private let group: MultiThreadedEventLoopGroup
     private let channel: any Channel
     /// The path and the file's identity, to take away at the end; nil for an inherited socket.
     private let file: SocketFile?
 
-    private init(state: ServerState, group: MultiThreadedEventLoopGroup, channel: any Channel, file: SocketFile?) {
+    private init(state: ServerState, channel: any Channel, file: SocketFile?) {
         self.state = state
-        self.group = group
         self.channel = channel
         self.file = file
     }
@@ -49,8 +47,8 @@ public final class WireServer: Sendable {
     }
 
     private static func serve(_ fd: CInt, file: SocketFile?, state: ServerState) async throws -> WireServer {
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let bootstrap = ServerBootstrap(group: group)
+        // The shared group never ends: a handler that outlives its connection may still hop to the loop.
+        let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(Connection(channel: channel, number: state.nextNumber(), server: state))
@@ -59,27 +57,22 @@ public final class WireServer: Sendable {
             .childChannelOption(.writeBufferWaterMark, value: .init(low: state.limits.outboundBytes / 2, high: state.limits.outboundBytes))
             // Small reads at a time: frames are small, and a hostile client shouldn't make the buffer grow.
             .childChannelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 4096, maximum: 65_536))
-        do {
-            let channel = try await bootstrap.withBoundSocket(fd).get()
-            return WireServer(state: state, group: group, channel: channel, file: file)
-        } catch {
-            try? await group.shutdownGracefully()
-            throw error
-        }
+        return WireServer(state: state, channel: try await bootstrap.withBoundSocket(fd).get(), file: file)
     }
 
     /// Connections at this moment.
     public var connections: Int { state.connections.withLock { $0.count } }
 
     /// Takes no more connections, cancels what is open with `unavailable`, closes, and removes the socket's file if it
-    /// is still the one that this server made. Returns when all of that is done.
+    /// is still the one that this server made. Returns when all of that is done and every handler has returned, so
+    /// that what handlers use can be closed then.
     public func stop() async {
         try? await channel.close().get()
         file?.remove()
         let open = state.connections.withLock { Array($0.values) }
         for connection in open { connection.stop(WireFailure(.unavailable, "saed is stopping", remedy: "ask again when it is back")) }
         for connection in open { try? await connection.closed.get() }
-        try? await group.shutdownGracefully()
+        for task in state.tasks.withLock({ Array($0.running.values) }) { await task.value }
     }
 }
 
@@ -111,6 +104,8 @@ final class ServerState: Sendable {
     let handler: any RequestHandler
     let observe: @Sendable (WireEvent) -> Void
     let connections = Mutex<[ObjectIdentifier: Connection]>([:])
+    /// Handlers that run, by a number of their own.
+    let tasks = Mutex<(running: [Int: Task<Void, Never>], last: Int)>(([:], 0))
     private let count = Atomic<Int>(0)
 
     init(name: String, limits: WireLimits, handler: any RequestHandler, observe: @escaping @Sendable (WireEvent) -> Void) {
@@ -121,6 +116,21 @@ final class ServerState: Sendable {
     }
 
     func nextNumber() -> Int { count.wrappingAdd(1, ordering: .relaxed).newValue }
+
+    /// Starts a handler's task and keeps it until it ends.
+    func run(_ body: @escaping @Sendable () async -> Void) -> Task<Void, Never> {
+        // Under the lock, so that the task can't take itself out before it is in.
+        tasks.withLock { tasks in
+            tasks.last += 1
+            let number = tasks.last
+            let task = Task {
+                await body()
+                _ = self.tasks.withLock { $0.running.removeValue(forKey: number) }
+            }
+            tasks.running[number] = task
+            return task
+        }
+    }
 
     /// Counts a connection in; the reason when it is one too many (it is counted then too, until it is closed).
     func admit(_ connection: Connection) -> WireFailure? {
