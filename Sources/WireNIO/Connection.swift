@@ -89,6 +89,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
 
     func channelInactive(context: ChannelHandlerContext) {
         if case let .awaitingHello(timeout) = phase { timeout.cancel() }
+        if case .closing = phase {} else { noteTruncation() }
         phase = .closing
         for id in open.keys { cancel(id) }
         // Ends that wait for a reader who is gone.
@@ -98,6 +99,11 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         server.remove(self)
         server.observe(.disconnected(peer))
         context.fireChannelInactive()
+    }
+
+    /// A client that hangs up inside a frame gets no answer any more, but the log says so.
+    private func noteTruncation() {
+        do throws(FrameError) { try parser.finish() } catch { server.observe(.refused(peer, WireFailure(error))) }
     }
 
     // MARK: frames

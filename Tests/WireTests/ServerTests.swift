@@ -138,6 +138,8 @@ import WireNIO
         }
         #expect(await rig.toy.log.first { $0 == .cancelled("watch") ? true : nil })
         #expect(await rig.toy.log.first { $0 == .cancelled("sheet") ? true : nil })
+        let logged = await rig.events.first { if case let .refused(_, failure) = $0 { failure } else { nil } }
+        #expect(logged == WireFailure(FrameError.truncated(have: 11)))
         let bytes = try await neighbour.answer(1).filter { $0.kind == .array }.map { $0.payload.count - ArrayChunk.prefixBytes }.reduce(0, +)
         #expect(bytes == 3 << 20)
         await rig.stop()
