@@ -24,6 +24,13 @@ public enum Team {
 
     public static var threads: Int { configured.withLock { $0 } ?? initial }
 
+    /// oneDNN's, as "2.6.3".
+    public static var libraryVersion: String {
+        var major: Int32 = 0, minor: Int32 = 0, patch: Int32 = 0
+        saed_dnnl_version(&major, &minor, &patch)
+        return "\(major).\(minor).\(patch)"
+    }
+
     /// Calls `body(i)` once for each i in `0..<count`, on the team; returns when every call has.
     ///
     /// The indices are handed out one at a time, in order. Inside another `parallelFor` it runs on the calling
