@@ -95,6 +95,27 @@ enum Damage {
         #expect(try fixture.store.verify(fixture.view.id) == VerifyReport(snapshots: 9))
     }
 
+    @Test func aKillAtAnyMomentKeepsWhatWasCommitted() throws {
+        // The files as they are between two calls, copied without a word to the store, are what a kill leaves.
+        let folder = try TemporaryFolder(), copies = try TemporaryFolder()
+        var options = StoreOptions()
+        options.sealImages = 4
+        let fixture = try Fixture(folder.path, options: options)
+        for n in 0..<10 {
+            try fixture.addImage("n\(n)")
+            try fixture.store.append([fixture.snapshot("n\(n)")], to: fixture.view.id)
+            if n == 5 { try fixture.store.removePath("images/n2.png") }
+            let copy = copies.path + "/\(n)"
+            try FileManager.default.copyItem(atPath: folder.path, toPath: copy)
+            let store = try Store.open(folder: copy, options: options)
+            #expect(store.recovery.isClean)
+            #expect(try store.verify(fixture.view.id) == VerifyReport(snapshots: n + 1))
+            #expect(try store.counts(of: fixture.view.id).images == (n < 5 ? n + 1 : n))
+            #expect(try store.imagesLackingSnapshot(in: fixture.view.id).isEmpty)
+            try store.close()
+        }
+    }
+
     @Test func bytesThatTheCatalogDoesNotNameAreCutOff() throws {
         let folder = try TemporaryFolder()
         do { try filled(folder.path).0.store.close() }
