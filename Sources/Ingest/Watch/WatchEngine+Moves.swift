@@ -35,6 +35,7 @@ extension WatchEngine {
             return arrive(name, in: node, as: .renamed)
         }
         holds[cookie] = nil
+        endHolds(around: to)
         let place = Place(of: name, in: node)
         if Place(of: hold.name, in: hold.folder) != place || place == .holder {
             // What it is for changes with the place: not the same drop any more.
@@ -47,6 +48,15 @@ extension WatchEngine {
             moveFile(hold, to: name, in: node, path: to)
         }
         lookAgain(where: hold)
+    }
+
+    /// What left this path, or one above or below it, did so before and is told before.
+    private func endHolds(around path: String) {
+        for (cookie, hold) in holds
+        where (hold.from + "/").utf8.starts(with: (path + "/").utf8) || (path + "/").utf8.starts(with: (hold.from + "/").utf8) {
+            holds[cookie] = nil
+            left(hold)
+        }
     }
 
     /// Where two names are exchanged, or another file took the name at once, something is there again.

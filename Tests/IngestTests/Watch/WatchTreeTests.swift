@@ -87,6 +87,19 @@ import Testing
         #expect(consumer.catalog.content == ["a.jpg": "b", "b.jpg": "a", "d/1.jpg": "e1", "d/2.jpg": "e2", "e/1.jpg": "d1"])
     }
 
+    @Test func whatTakesThePlaceOfAFolderThatLeftStays() throws {
+        drop.makeFolder("a")
+        drop.makeFolder("b")
+        drop.write("a/1.jpg", "a1")
+        drop.write("b/2.jpg", "b2")
+        let consumer = try started()
+        #expect(rename(drop["a"], outside["a"]) == 0)
+        drop.move("b", "a")
+        consumer.quiesce()
+        #expect(consumer.catalog.content == ["a/2.jpg": "b2"])
+        #expect(consumer.events == [.removed(path: "a", isFolder: true), .moved(from: "b", to: "a", isFolder: true)])
+    }
+
     @Test func aFileJustChangedThatExchangesNamesWithAFolderIsRead() throws {
         drop.makeFolder("d")
         drop.write("d/1.jpg", "1")
