@@ -16,7 +16,7 @@ enum Ask {
         for i in 0..<count + 10 {
             let request = try question(kind, view, images, &random)
             let start = DispatchTime.now().uptimeNanoseconds
-            _ = try client.ask(request) { _ in }
+            _ = try client.ask(request, each: { _ in })
             let milliseconds = Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-6
             // The first ten warm the caches.
             if i >= 10 { times.append(milliseconds) }
