@@ -35,7 +35,7 @@ extension WatchEngine {
             return arrive(name, in: node, as: .renamed)
         }
         holds[cookie] = nil
-        endHolds(around: to)
+        let ended = endHolds(around: hold.from) + endHolds(around: to)
         let place = Place(of: name, in: node)
         if Place(of: hold.name, in: hold.folder) != place || place == .holder {
             // What it is for changes with the place: not the same drop any more.
@@ -47,16 +47,22 @@ extension WatchEngine {
         } else {
             moveFile(hold, to: name, in: node, path: to)
         }
-        lookAgain(where: hold)
+        for hold in ended + [hold] { lookAgain(where: hold) }
     }
 
     /// What left this path, or one above or below it, did so before and is told before.
-    private func endHolds(around path: String) {
-        for (cookie, hold) in holds
-        where (hold.from + "/").utf8.starts(with: (path + "/").utf8) || (path + "/").utf8.starts(with: (hold.from + "/").utf8) {
+    private func endHolds(around path: String) -> [Hold] {
+        let ended = holds.filter { WatchEngine.overlap($0.value.from, path) }
+        for (cookie, hold) in ended {
             holds[cookie] = nil
             left(hold)
         }
+        return Array(ended.values)
+    }
+
+    private static func overlap(_ a: String, _ b: String) -> Bool {
+        let a = a + "/", b = b + "/"
+        return a.utf8.starts(with: b.utf8) || b.utf8.starts(with: a.utf8)
     }
 
     /// Where two names are exchanged, or another file took the name at once, something is there again.

@@ -72,9 +72,6 @@ import Testing
     func whatCannotBeUsedSaysWhatWouldBe(_ path: String, _ kind: FileKind, _ reason: String) {
         #expect(DropRole(path: path, kind: kind) == .unusable(reason: reason))
     }
-
-    // Peer: our Kind of what Pillow, torch and safetensors write is checked where those files are at hand (ImagingTests,
-    // CheckpointsTests); here only the first bytes matter.
 }
 
 @Suite struct QuarantineTests {
