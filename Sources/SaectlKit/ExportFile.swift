@@ -8,9 +8,13 @@ import Wire
 
 /// What was exported.
 public struct ExportSummary: Sendable, Equatable {
-    public var images = 0
-    public var rows = 0
-    public var entries = 0
+    public let images: Int
+    public let rows: Int
+    public let entries: Int
+
+    public init(images: Int, rows: Int, entries: Int) {
+        (self.images, self.rows, self.entries) = (images, rows, entries)
+    }
 }
 
 /// Collects the pieces of one answer.

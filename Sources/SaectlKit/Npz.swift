@@ -38,6 +38,8 @@ public struct OutputError: Error, Sendable, CustomStringConvertible {
 public func npyHeader(descr: String, shape: [Int]) -> [UInt8] {
     let dimensions = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
     var text = "{'descr': '\(descr)', 'fortran_order': False, 'shape': (\(dimensions)), }"
+    // numpy leaves room for the first dimension to grow to 21 digits; the same header is the same file.
+    if let first = shape.first { text += String(repeating: " ", count: max(0, 21 - "\(first)".utf8.count)) }
     // Magic, version and length take 10 bytes; data begins at a multiple of 64.
     let padding = (64 - (10 + text.utf8.count + 1) % 64) % 64
     text += String(repeating: " ", count: padding) + "\n"
@@ -60,9 +62,13 @@ public struct NpzWriter: ~Copyable {
     private var offset = 0
     private var entries: [Entry] = []
     private var finished = false
+    /// Sizes and offsets above this take zip64 fields.
+    private let plainMax: Int
 
-    public init(path: String) throws(OutputError) {
+    /// - Parameter plainMax: lower than zip's own limit only in tests.
+    public init(path: String, plainMax: Int = 0xFFFF_FFFE) throws(OutputError) {
         self.path = path
+        self.plainMax = plainMax
         temporary = path + ".\(getpid()).part"
         fd = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
         guard fd >= 0 else { throw OutputError(path: path, errno: errno, step: "open") }
@@ -142,7 +148,7 @@ public struct NpzWriter: ~Copyable {
         local.append(littleEndian: UInt16(0))  // stored
         local.append(littleEndian: UInt32(0x0021_0000))  // 1980-01-01: equal exports are equal files
         local.append(littleEndian: UInt32(0))  // the sum, written when it is known
-        let large = size > 0xFFFF_FFFE
+        let large = size > plainMax
         local.append(littleEndian: large ? .max : UInt32(size))
         local.append(littleEndian: large ? .max : UInt32(size))
         local.append(littleEndian: UInt16(file.count))
@@ -168,7 +174,7 @@ public struct NpzWriter: ~Copyable {
 
     private func central(_ entry: Entry) -> [UInt8] {
         var extra: [UInt8] = []
-        let largeSize = entry.size > 0xFFFF_FFFE, largeOffset = entry.offset > 0xFFFF_FFFE
+        let largeSize = entry.size > plainMax, largeOffset = entry.offset > plainMax
         if largeSize {
             extra.append(littleEndian: UInt64(entry.size))
             extra.append(littleEndian: UInt64(entry.size))
@@ -202,7 +208,7 @@ public struct NpzWriter: ~Copyable {
 
     private func ending(start: Int, size: Int) -> [UInt8] {
         var record: [UInt8] = []
-        let large = start > 0xFFFF_FFFE || size > 0xFFFF_FFFE
+        let large = start > plainMax || size > plainMax
         if large {
             record.append(littleEndian: 0x0606_4B50 as UInt32)
             record.append(littleEndian: UInt64(44))
@@ -264,7 +270,7 @@ private let crcTables: [[UInt32]] = {
 }()
 
 /// zip's CRC-32 (polynomial 0xEDB88320), going on from an earlier sum.
-func crc32(_ bytes: [UInt8], continuing earlier: UInt32 = 0) -> UInt32 {
+package func crc32(_ bytes: [UInt8], continuing earlier: UInt32 = 0) -> UInt32 {
     let tables = crcTables.flatMap { $0 }
     return bytes.withUnsafeBytes { bytes in
         tables.withUnsafeBufferPointer { table in

@@ -39,7 +39,7 @@ public struct ProgressBar {
     }
 
     /// - Parameter width: of the terminal; nil: no bar, only the words.
-    static func line(done: UInt64, total: UInt64, failed: UInt64, what: String, perSecond: Double, unit: String, width: Int?) -> String {
+    package static func line(done: UInt64, total: UInt64, failed: UInt64, what: String, perSecond: Double, unit: String, width: Int?) -> String {
         var words = total > 0 ? "\(done)/\(total) \(unit)" : "\(done) \(unit)"
         if perSecond > 0 { words += ", \(perSecond.fixed(1))/s" }
         if perSecond > 0, total > done { words += ", \(durationText(seconds: Int(Double(total - done) / perSecond))) left" }

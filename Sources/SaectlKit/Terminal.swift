@@ -90,7 +90,7 @@ extension String {
     }
 
     /// Cells that it takes on a terminal: East Asian wide characters and emoji take two.
-    var cells: Int {
+    package var cells: Int {
         if utf8.count == unicodeScalars.count { return utf8.count }
         return reduce(0) { sum, character in
             guard let first = character.unicodeScalars.first else { return sum }
@@ -104,7 +104,7 @@ extension String {
     }
 
     /// Shortened to some cells, with an ellipsis; a path keeps its end, which tells files apart.
-    func fitted(_ width: Int, keepingEnd: Bool) -> String {
+    package func fitted(_ width: Int, keepingEnd: Bool) -> String {
         guard cells > width, width > 1 else { return self }
         var kept: [Character] = []
         var left = width - 1

@@ -1,0 +1,272 @@
+// The built `saectl` as a process, against a server in this one that plays the daemon.
+
+import Foundation
+import Synchronization
+import Testing
+import Wire
+import WireNIO
+
+/// Plays a daemon with two images, one of which fails.
+final class PlayedDaemon: RequestHandler {
+    let drop: String
+    let seen = Mutex<[Saed_Request]>([])
+
+    init(drop: String) { self.drop = drop }
+
+    func handle(_ request: Saed_Request, from peer: Peer, into reply: ReplyStream) async throws {
+        seen.withLock { $0.append(request) }
+        var part = Saed_Reply()
+        switch request.body {
+        case .status:
+            part.status = .with {
+                $0.version = "9.9.9"
+                $0.state = "ready"
+                $0.drop = drop
+                $0.queued = 3
+                $0.views = [.with {
+                    $0.name = .with { ($0.model, $0.adapter, $0.sae) = ("scenes", "base", "scenes") }
+                    $0.snapshots = 42
+                    $0.l0 = [.with { ($0.kind, $0.l0) = (.patch, 12.5) }]
+                }]
+            }
+        case let .wait(wait):
+            try await reply.progress(done: 1, total: 4, what: "2.jpg")
+            part.wait = .with {
+                $0.idle = !wait.hasTimeoutMs
+                $0.queued = 3
+                $0.pending = ["2.jpg"]
+            }
+        case let .follow(follow):
+            for path in follow.paths {
+                part.follow.files = [.with {
+                    $0.path = path
+                    $0.state = path.hasSuffix("bad.jpg") ? .failed : .done
+                    $0.reason = path.hasSuffix("bad.jpg") ? "the JPEG ends early: send it whole" : ""
+                    $0.image = "ab"
+                }]
+                try await reply.part(part)
+            }
+            return
+        case .heatmap:
+            part.heatmap = .with {
+                ($0.width, $0.height, $0.layout) = (4, 2, .with { ($0.rows, $0.columns) = (1, 2) })
+                $0.values = [0, 1.5]
+            }
+            try await reply.part(part)
+            let png = try await reply.array("png", .u8, shape: [0], growing: true)
+            try await reply.write(png, Array("not ".utf8))
+            try await reply.write(png, Array("a PNG".utf8))
+            return
+        case .images:
+            for number in 0..<3000 {
+                part.images.images = [.with { $0.image = .with { ($0.id, $0.paths) = (String(number), ["/drop/images/a rather long name \(number).jpg"]) } }]
+                part.images.total = 3000
+                try await reply.part(part)
+            }
+            return
+        case .latents: part.latents = .with { $0.dictionary = 8 }
+        case .watch:
+            part.event = .with { ($0.kind, $0.path) = (.pathAdded, "/a\n.jpg") }
+            try await reply.part(part)
+            return
+        case .classesSet: part.classesSet = .with { ($0.model, $0.classes, $0.templates) = ("scenes", 2, 1) }
+        default: throw WireFailure(.ambiguous, "'1.jpg' names 2 images", remedy: "name one of them", candidates: ["a/1.jpg", "b/1.jpg"])
+        }
+        try await reply.part(part)
+    }
+}
+
+struct Finished: Sendable {
+    let status: Int32
+    let output: String
+    let errors: String
+    var json: [String: Any] { (try? JSONSerialization.jsonObject(with: Data(output.utf8))) as? [String: Any] ?? [:] }
+}
+
+@Suite(.timeLimit(.minutes(2))) struct ProgramTests {
+    /// Beside the test bundle, whose path is among the arguments.
+    private static let saectl: String? = {
+        for argument in CommandLine.arguments {
+            let path = (argument as NSString).deletingLastPathComponent + "/saectl"
+            if FileManager.default.isExecutableFile(atPath: path) { return path }
+        }
+        return nil
+    }()
+
+    /// Runs a shell line in which `$saectl` is the program; on a thread of its own, for the played daemon runs here.
+    private func shell(_ line: String, _ arguments: [String] = [], environment: [String: String] = [:]) async throws -> Finished {
+        let program = try #require(ProgramTests.saectl, "no saectl beside the tests: run `swift build` first")
+        return try await withCheckedThrowingContinuation { continuation in
+            Thread {
+                continuation.resume(with: Result {
+                    let folder = try TemporaryFolder()
+                    let process = Process()
+                    process.executableURL = URL(fileURLWithPath: "/bin/sh")
+                    process.arguments = ["-c", "(\(line)) >\(folder.path)/out 2>\(folder.path)/err", "sh"] + arguments
+                    process.environment = ["PATH": "/usr/bin:/bin", "saectl": program].merging(environment) { $1 }
+                    process.standardInput = FileHandle.nullDevice
+                    try process.run()
+                    process.waitUntilExit()
+                    return Finished(
+                        status: process.terminationStatus, output: String(decoding: try folder.read("out"), as: UTF8.self),
+                        errors: String(decoding: try folder.read("err"), as: UTF8.self))
+                })
+            }.start()
+        }
+    }
+
+    private func saectl(_ arguments: String..., environment: [String: String] = [:]) async throws -> Finished {
+        try await shell("\"$saectl\" \"$@\"", arguments, environment: environment)
+    }
+
+    /// A played daemon and the folder of its socket and drop folder.
+    private func played(_ body: (PlayedDaemon, TemporaryFolder) async throws -> Void) async throws {
+        let folder = try TemporaryFolder()
+        let daemon = PlayedDaemon(drop: folder.path + "/drop")
+        try FileManager.default.createDirectory(atPath: daemon.drop, withIntermediateDirectories: true)
+        let server = try await WireServer.listen(at: folder.path + "/saed.sock", name: "played", handler: daemon)
+        do { try await body(daemon, folder) } catch { Issue.record(error) }
+        await server.stop()
+    }
+
+    @Test func statusIsForPeopleOrPrograms() async throws {
+        try await played { _, folder in
+            let text = try await saectl("status", "--root", folder.path)
+            #expect(text.status == 0 && text.errors == "")
+            #expect(text.output.contains("saed 9.9.9 ready") && text.output.contains("\nscenes/base/scenes"))
+            #expect(!text.output.contains("\u{1B}"))
+            // The common options on either side of the command, and from the environment.
+            for arguments in [["--root", folder.path, "--json", "status"], ["status", "--json", "--socket", folder.path + "/saed.sock"]] {
+                let json = try await shell("\"$saectl\" \"$@\"", arguments).json
+                #expect(json["queued"] as? Int == 3 && json["drop"] as? String == folder.path + "/drop")
+                let view = (json["views"] as? [[String: Any]])?.first
+                #expect(view?["name"] as? String == "scenes/base/scenes" && (view?["l0"] as? [String: Double]) == ["patch": 12.5])
+            }
+            #expect(try await saectl("status", environment: ["SAED_SOCKET": folder.path + "/saed.sock"]).status == 0)
+        }
+    }
+
+    @Test func addWaitSaysWhichFileFailed() async throws {
+        try await played { _, folder in
+            try folder.write("photos/zebra/good.jpg", DropInTests.jpeg)
+            try folder.write("photos/bad.jpg", DropInTests.jpeg)
+            let added = try await saectl("add", folder.path + "/photos", folder.path + "/none.jpg", "--wait", "--json", "--root", folder.path)
+            #expect(added.status == 1)
+            let outcomes = added.json["added"] as? [[String: Any]] ?? []
+            #expect(outcomes.map { $0["state"] as? String } == ["failed", "done"])
+            #expect(outcomes.map { $0["path"] as? String } == [folder.path + "/drop/images/bad.jpg", folder.path + "/drop/images/zebra/good.jpg"])
+            let failed = added.json["failed"] as? [[String: String]] ?? []
+            #expect(failed == [
+                ["path": folder.path + "/none.jpg", "reason": "No such file or directory"],
+                ["path": folder.path + "/photos/bad.jpg", "reason": "the JPEG ends early: send it whole"],
+            ])
+            let again = try await saectl("add", folder.path + "/photos/zebra/good.jpg", "--label", "zebra", "--wait", "--root", folder.path)
+            #expect(again.status == 0 && again.output == "1 file in \(folder.path)/drop/images (1 there already), 1 done\n")
+        }
+    }
+
+    @Test func waitSaysWhatIsStillQueued() async throws {
+        try await played { daemon, folder in
+            #expect(try await saectl("wait", "--root", folder.path).status == 0)
+            let late = try await saectl("wait", "--timeout", "0.5", "--root", folder.path)
+            #expect(late.status == 1 && late.errors.hasSuffix("saectl: still queued after 0.5000 s: 3\n  2.jpg\n"))
+            #expect(daemon.seen.withLock { $0.last?.wait.timeoutMs } == 500)
+        }
+    }
+
+    @Test func errorsAreShownWithWhatToDo() async throws {
+        try await played { daemon, folder in
+            let shown = try await saectl("show", "1.jpg", "--patch", "3,4", "--view", "a/base/", "--json", "--root", folder.path)
+            #expect(shown.status == 1 && shown.errors == "saectl: '1.jpg' names 2 images: name one of them\n  a/1.jpg\n  b/1.jpg\n")
+            let error = shown.json["error"] as? [String: Any]
+            #expect(error?["code"] as? String == "ambiguous" && error?["candidates"] as? [String] == ["a/1.jpg", "b/1.jpg"])
+            let request = try #require(daemon.seen.withLock { $0.last?.show })
+            #expect(request.patch.row == 3 && request.patch.column == 4 && request.view.model == "a" && request.view.sae == "" && request.top == 10)
+            #expect(request.image.text == "1.jpg" && request.image.path == "" && request.image.sha256.isEmpty)
+            // A file of this machine goes along as what it is: sha256 of nothing.
+            let file = try folder.write("empty.jpg", [])
+            _ = try await saectl("show", file, "--root", folder.path)
+            let named = try #require(daemon.seen.withLock { $0.last?.show.image })
+            #expect(named.path == file && named.sha256.map { String($0, radix: 16) }.prefix(4) == ["e3", "b0", "c4", "42"])
+        }
+    }
+
+    @Test func nobodyAnsweringIsExitCode2() async throws {
+        let folder = try TemporaryFolder()
+        let none = try await saectl("latents", "--root", folder.path)
+        #expect(none.status == 2)
+        #expect(none.errors == "saectl: no daemon answers at '\(folder.path)/saed.sock': start one with `saed run --root \(folder.path)`, "
+            + "or name its socket with --socket or its root with --root\n")
+    }
+
+    @Test(arguments: [
+        (["show"], "Missing expected argument '<image>'"), (["latents", "--sort", "size"], "The value 'size' is invalid for '--sort <sort>'"),
+        (["show", "x", "--patch", "3"], "The value '3' is invalid for '--patch <row,column>'"), (["wait", "--timeout", "-1"], "--timeout"),
+        (["export", "-o", "x.npz"], "Name images, or use --all."), (["export", "x", "--all", "-o", "x.npz"], "Name images or use --all, not both."),
+        (["add", "x", "--label", "a/b"], "--label 'a/b' can't be a folder's name"), (["nonsense"], "Unexpected argument 'nonsense'"),
+    ])
+    func aWrongCommandLineIsExitCode2AndNamed(_ arguments: [String], _ message: String) async throws {
+        let finished = try await shell("\"$saectl\" \"$@\"", arguments)
+        #expect(finished.status == 2 && finished.output == "" && finished.errors.contains(message), "\(finished)")
+    }
+
+    @Test func helpNamesEveryCommand() async throws {
+        let help = try await saectl("--help")
+        #expect(help.status == 0)
+        for command in ["status", "wait", "add", "images", "show", "latents", "latent", "heatmap", "sheet", "models", "model", "saes", "sae", "classes", "views", "watch", "failures", "version", "export"] {
+            #expect(help.output.contains("\n  \(command) "))
+        }
+        #expect(try await saectl("--version").output == SaedVersion.current + "\n")
+    }
+
+    @Test func picturesAreWrittenWhole() async throws {
+        try await played { _, folder in
+            let map = try await saectl("heatmap", "x", "17", "-o", folder.path + "/m.png", "--json", "--root", folder.path)
+            #expect(map.status == 0 && map.json["values"] as? [[Double]] == [[0, 1.5]])
+            #expect(try folder.read("m.png") == Array("not a PNG".utf8))
+            let nowhere = try await saectl("heatmap", "x", "17", "-o", "/nowhere/m.png", "--root", folder.path)
+            #expect(nowhere.status == 1 && nowhere.errors == "saectl: can't write '/nowhere/m.png': open: No such file or directory\n")
+        }
+    }
+
+    @Test func aClosedPipeIsSuccess() async throws {
+        try await played { _, folder in
+            let head = try await shell("{ \"$saectl\" images --limit 3000 --root \"$1\"; echo \"status $?\" >&2; } | head -n 2", [folder.path])
+            #expect(head.output.split(separator: "\n").count == 2 && head.errors == "status 0\n", "\(head)")
+        }
+    }
+
+    @Test func nothingFoundIsExitCode1() async throws {
+        try await played { _, folder in
+            let latents = try await saectl("latents", "--root", folder.path)
+            #expect(latents.status == 1 && latents.output == "")
+            let json = try await saectl("latents", "--json", "--root", folder.path)
+            #expect(json.status == 1 && json.json["dictionary"] as? Int == 8 && json.errors == "")
+        }
+    }
+
+    @Test func eventsAreLines() async throws {
+        try await played { _, folder in
+            let text = try await saectl("watch", "--root", folder.path)
+            #expect(text.output.hasSuffix("  path_added  /a\\x0a.jpg\n") && text.output.count { $0 == "\n" } == 1)
+            let json = try await saectl("watch", "--json", "--root", folder.path)
+            #expect(json.output == #"{"event":"path_added","path":"/a\n.jpg","time_ms":0}"# + "\n")
+        }
+    }
+
+    @Test func classListsComeFromFiles() async throws {
+        try await played { daemon, folder in
+            let names = try folder.write("classes.txt", "zebra\nhorse\n"), templates = try folder.write("t.txt", "a photo of a {}.\n")
+            #expect(try await saectl("classes", "set", names, "--model", "scenes", "--templates", templates, "--root", folder.path).output
+                == "model 'scenes' has 2 classes in 1 template\n")
+            var request = try #require(daemon.seen.withLock { $0.last?.classesSet })
+            #expect(request.classes == ["zebra", "horse"] && request.templates == ["a photo of a {}."] && request.templateSet == "")
+            _ = try await saectl("classes", "set", names, "--templates", "imagenet", "--root", folder.path)
+            request = try #require(daemon.seen.withLock { $0.last?.classesSet })
+            #expect(request.templateSet == "imagenet" && request.templates == [])
+            let bad = try folder.write("bad.txt", "a photo\n")
+            let refused = try await saectl("classes", "set", names, "--templates", bad, "--root", folder.path)
+            #expect(refused.status == 1 && refused.errors == "saectl: '\(bad)': template 'a photo' must have {} once\n")
+        }
+    }
+}
