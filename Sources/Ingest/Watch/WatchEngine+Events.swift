@@ -149,6 +149,7 @@ extension WatchEngine {
             forgetFingerprints(at: path)
             if !isAnnounced { emit(.removed(path: path, isFolder: true)) }
         } else {
+            told[FileName(path)] = nil
             let record = node.records[name]
             if let record { drop(record) }
             if record?.isTaken ?? true, !isAnnounced { emit(.removed(path: path, isFolder: false)) }

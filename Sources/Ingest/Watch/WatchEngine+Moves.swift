@@ -19,6 +19,7 @@ struct Hold {
 extension WatchEngine {
     func movedFrom(_ name: FileName, in node: FolderNode, path: String, isFolder: Bool, cookie: UInt32) {
         refused[FileName(path)] = nil
+        told[FileName(path)] = nil
         let child = isFolder ? node.children.removeValue(forKey: name) : nil
         child?.parent = nil
         let record = isFolder ? nil : node.records.removeValue(forKey: name)

@@ -71,7 +71,10 @@ extension WatchEngine {
             } else if let scan = wholeScan, records < max(1, options.recordsMax / 2) {
                 if !step(scan), wholeScan === scan { finishWholeScan() }
             } else if let scan = pollScan, records < max(1, options.recordsMax / 2) {
-                if !step(scan), pollScan === scan { pollScan = nil }
+                if !step(scan), pollScan === scan {
+                    pollScan = nil
+                    forgetTold()
+                }
             }
         }
     }
@@ -188,7 +191,7 @@ extension WatchEngine {
         if scan.purpose != .arrival {
             // The page may be older than the last commits.
             if isSame(inCatalog, facts.stamp, in: node) { return }
-            inCatalog = known.file(at: path)
+            inCatalog = known.file(at: path) ?? told[FileName(path)]
             if isSame(inCatalog, facts.stamp, in: node) { return }
         }
         scan.found += 1
@@ -219,7 +222,7 @@ extension WatchEngine {
     }
 
     /// Whether no file is at the path any more. What merely can't be looked at now is not gone.
-    private func isGone(_ path: String) -> Bool {
+    func isGone(_ path: String) -> Bool {
         var failure: Int32 = 0
         guard let facts = FileFacts.of(absolute(path), failure: &failure) else { return failure == ENOENT || failure == ENOTDIR }
         if facts.kind != .file { return true }
@@ -244,8 +247,17 @@ extension WatchEngine {
         }
     }
 
+    /// Tells the end of files that the catalog keeps no path of, so that walking beside it can't.
+    private func forgetTold() {
+        for path in told.keys where isGone(path.text) {
+            told[path] = nil
+            emit(.removed(path: path.text, isFolder: false))
+        }
+    }
+
     private func finishWholeScan() {
         wholeScan = nil
+        forgetTold()
         for record in carried.values { drop(record) }  // renamed or gone meanwhile; found as new if it is there
         carried = [:]
         let present = Set(bundles.compactMap { $0.node.path.map(FileName.init) })

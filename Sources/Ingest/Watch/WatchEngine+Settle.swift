@@ -36,6 +36,17 @@ extension WatchEngine {
         record.folder = nil
     }
 
+    /// The consumer is done with it.
+    func finish(_ record: FileRecord) {
+        defer { drop(record) }
+        guard let path = record.path else { return }
+        told[FileName(path)] = nil
+        guard let stamp = record.stamp, known.file(at: path) != stamp, !isGone(path) else { return }
+        // Bounded: beyond this many, a rescan delivers some of them again.
+        if told.count >= 10_000 { told = [:] }
+        told[FileName(path)] = stamp
+    }
+
     private func setState(of record: FileRecord, _ state: FileRecord.State) {
         if case let .inFlight(id) = record.state { inFlight[id] = nil }
         let wasUnsettled = record.state == .settling || record.state == .ready

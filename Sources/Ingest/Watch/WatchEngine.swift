@@ -51,6 +51,9 @@ final class WatchEngine: @unchecked Sendable {
     var bundles: [Bundle] = []
     /// What each bundle looked like when it was last told, by path; outlives rescans.
     var fingerprints: [FileName: UInt64] = [:]
+    /// Files the consumer is done with and the catalog keeps no path of (an SAE, a class list): scans must not
+    /// deliver them again, and tell when they are gone.
+    var told: [FileName: FileStamp] = [:]
     /// What was refused and how it looked then, so that a rescan does not repeat it.
     var refused: [FileName: RefusedLook] = [:]
 
@@ -118,7 +121,7 @@ final class WatchEngine: @unchecked Sendable {
 
     private func obey(_ command: WatchShared.Command) {
         switch command {
-        case let .done(id): if let record = inFlight[id] { drop(record) }
+        case let .done(id): if let record = inFlight[id] { finish(record) }
         case let .vanished(id): if let record = inFlight[id] { settleAgain(record, rest: options.settleRenamed) }
         case let .postpone(id, rest):
             if let record = inFlight[id] {

@@ -95,11 +95,12 @@ final class Catalog: KnownFiles {
     struct Entry: Equatable { var stamp: FileStamp, text: String }
     let entries = Mutex<[String: Entry]>([:])
 
-    func file(at path: String) -> FileStamp? { entries.withLock { $0[path]?.stamp } }
+    /// As the store does, it keeps no paths of SAEs.
+    func file(at path: String) -> FileStamp? { path.hasPrefix("saes/") ? nil : entries.withLock { $0[path]?.stamp } }
 
     func files(after path: String, limit: Int) -> [KnownFile] {
         entries.withLock { entries in
-            entries.filter { path.utf8.lexicographicallyPrecedes($0.key.utf8) }
+            entries.filter { !$0.key.hasPrefix("saes/") && path.utf8.lexicographicallyPrecedes($0.key.utf8) }
                 .sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
                 .prefix(limit).map { KnownFile(path: $0.key, stamp: $0.value.stamp) }
         }

@@ -112,6 +112,26 @@ import Testing
         #expect(consumer.events.isEmpty)
     }
 
+    @Test func scansDoNotRepeatWhatTheCatalogKeepsNoPathOf() throws {
+        drop.makeFolder("saes")
+        drop.write("saes/a.pt", "a")
+        let polling = try started(quickOptions { $0.mode = .poll })
+        let pause = ContinuousClock.now + .milliseconds(300)
+        while ContinuousClock.now < pause { _ = polling.step() }
+        #expect(polling.events.isEmpty)
+        drop.write("saes/a.pt", "changed")
+        polling.until("change") { $0.isFile("saes/a.pt") }
+        unlink(drop["saes/a.pt"])
+        polling.until("removal") { $0 == .removed(path: "saes/a.pt", isFolder: false) }
+
+        drop.write("saes/b.pt", "b")
+        let watching = try started()
+        watching.watcher.requestRescan()
+        watching.until("rescan") { $0.isScanFinished }
+        watching.quiesce()
+        #expect(watching.events == [.scanFinished])
+    }
+
     @Test func aPolledFileThatGrowsIsTakenWhenItRests() throws {
         let consumer = try started(quickOptions { $0.mode = .poll; $0.settlePolled = .milliseconds(150) })
         let file = try #require(fopen(drop["a.jpg"], "w"))
