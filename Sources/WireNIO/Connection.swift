@@ -39,6 +39,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     private let channel: any Channel
     private var phase = Phase.closing
     private var parser = FrameParser(receiver: .daemon)
+    /// While the parser hands out frames.
+    private var isParsing = false
     private var peer: Peer
     private var open: [UInt32: OpenRequest] = [:]
     private var parked: CircularBuffer<Parked> = []
@@ -67,6 +69,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = unwrapInboundIn(data)
         if case .closing = phase { return }
+        isParsing = true
         let result = bytes.withUnsafeReadableBytes { buffer -> Result<Void, FrameError> in
             do throws(FrameError) {
                 try parser.feed(buffer) { (frame) throws(FrameError) in try self.receive(frame) }
@@ -75,6 +78,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
                 return .failure(error)
             }
         }
+        isParsing = false
         if case let .failure(error) = result { giveUp(WireFailure(error)) }
     }
 
@@ -89,7 +93,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
 
     func channelInactive(context: ChannelHandlerContext) {
         if case let .awaitingHello(timeout) = phase { timeout.cancel() }
-        if case .closing = phase {} else { noteTruncation() }
+        // An answer to a client that has hung up fails at once, in the middle of parsing: the parser is in use then.
+        if case .closing = phase {} else if !isParsing { noteTruncation() }
         phase = .closing
         for id in open.keys { cancel(id) }
         // Ends that wait for a reader who is gone.
@@ -112,9 +117,9 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         switch (phase, frame.kind) {
         case (.closing, _): return
         case let (.awaitingHello(timeout), .hello):
-            try welcome(WireFormat.message(Saed_Hello.self, of: frame))
             timeout.cancel()
-            phase = .open
+            phase = .open  // before the answer, which may find the connection closed
+            try welcome(WireFormat.message(Saed_Hello.self, of: frame))
         case (.awaitingHello, _): throw .order("a '\(frame.kind.name)' frame before hello")
         case (.open, .hello): throw .order("a second hello")
         case (.open, .request): try start(frame)
