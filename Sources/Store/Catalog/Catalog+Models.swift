@@ -53,13 +53,12 @@ extension Catalog {
         try read { try ModelRecord.fetchOne($0, sql: "SELECT * FROM models WHERE active AND name = ?", arguments: [name]) }
     }
 
-    /// Makes a model and all that stands on it inactive.
+    /// Makes a model and all that stands on it inactive. Its class list stays its own, for when it comes back.
     public func deactivateModel(_ id: ModelRecord.ID) throws(StoreError) {
         try write { db in
             for sql in [
                 "UPDATE models SET active = 0 WHERE id = ?", "UPDATE adapters SET active = 0 WHERE model = ?",
                 "UPDATE saes SET active = 0 WHERE model = ?", "UPDATE views SET active = 0 WHERE model = ?",
-                "UPDATE classLists SET active = 0 WHERE model = ?",
             ] { try db.execute(sql: sql, arguments: [id]) }
         }
     }
