@@ -7,7 +7,7 @@ import Imaging
 import Store
 
 /// Threads that read, decode and hand over images that lack a snapshot, the newest first.
-final class Backfill: @unchecked Sendable {  // `page` and `isStopping` are under `condition`
+final class Backfill: @unchecked Sendable {  // what changes is under `condition`
     private let store: Store
     private let registry: Registry
     private let ledger: Ledger
@@ -20,14 +20,17 @@ final class Backfill: @unchecked Sendable {  // `page` and `isStopping` are unde
 
     private let condition = NSCondition()
     private var page: [WorkItem] = []
+    /// Where a sweep through the catalog, from the newest image down, has come to. Without it each page would pass
+    /// over all that the sweep has made.
+    private var reached: [ViewRecord.ID: ImageRecord.ID] = [:]
     /// Counts what may have made new work, so that none is missed between looking and sleeping.
     private var news = 1
     private var looked = 0
     private var isStopping = false
     private let ended = DispatchGroup()
 
-    /// Images of one look into the catalog: some batches, few enough that the newest are never far.
-    private static let pageSize = 64
+    /// Images of one look into the catalog: few enough that the newest are never far.
+    private static let pageSize = 16
 
     /// - Parameter onBroken: an image that can't be decoded, although it is where it was.
     init(
@@ -72,6 +75,7 @@ final class Backfill: @unchecked Sendable {  // `page` and `isStopping` are unde
     func wake() {
         condition.lock()
         news += 1
+        reached = [:]
         condition.broadcast()
         condition.unlock()
     }
@@ -93,23 +97,18 @@ final class Backfill: @unchecked Sendable {  // `page` and `isStopping` are unde
         return nil
     }
 
-    /// One page of work, claimed, the newest image first.
+    /// One page of work, claimed, the newest image first. Called with the lock.
     private func missing() -> [WorkItem] {
-        let plans = registry.views
+        let plans = registry.workingViews
         var items: [WorkItem] = []
         do {
             for plan in plans {
-                var last: ImageRecord.ID?
                 while items.count < Backfill.pageSize {
-                    let images = try store.imagesLackingSnapshot(in: plan.record.id, before: last, limit: Backfill.pageSize)
-                    for image in images where items.count < Backfill.pageSize {
-                        let lacking = try plans.filter { try $0.record.id == plan.record.id || !store.hasSnapshot(of: image.id, in: $0.record.id) }
-                        if ledger.claim(image.id, views: lacking.count) {
-                            items.append(WorkItem(image: image, plans: lacking, lane: .backlog))
-                        }
-                    }
-                    guard images.count == Backfill.pageSize, let end = images.last else { break }
-                    last = end.id
+                    let images = try store.imagesLackingSnapshot(
+                        in: plan.record.id, before: reached[plan.record.id], limit: Backfill.pageSize - items.count)
+                    guard let last = images.last else { break }
+                    for image in images { if let item = try claim(image, plans) { items.append(item) } }
+                    reached[plan.record.id] = last.id
                 }
             }
         } catch {
@@ -118,12 +117,24 @@ final class Backfill: @unchecked Sendable {  // `page` and `isStopping` are unde
         return items
     }
 
+    /// Nil where the image is in work or done already.
+    private func claim(_ image: ImageRecord, _ plans: [ViewPlan]) throws -> WorkItem? {
+        // Claimed first: what was committed between the page and here is seen by the look that follows.
+        guard ledger.claim(image.id, views: plans.count) else { return nil }
+        var lacking: [ViewPlan] = []
+        do {
+            lacking = try plans.filter { try !store.hasSnapshot(of: image.id, in: $0.record.id) }
+        } catch {
+            ledger.release(image.id)
+            throw error
+        }
+        for _ in lacking.count..<plans.count { ledger.finished(image.id) }
+        return lacking.isEmpty ? nil : WorkItem(image: image, plans: lacking, lane: .backlog)
+    }
+
     private func prepare(_ item: WorkItem) {
         do throws(ImagingError) {
-            guard let path = item.image.path,
-                let content = try DroppedContent(path: dropFolder + "/" + path, bytesMax: preparation.limits.bytesMax),
-                content.hash == item.image.hash
-            else {
+            guard let content = try content(of: item.image) else {
                 // Gone, unreadable or changed since: the watcher will tell, or has told.
                 ledger.skip(item.image.id)
                 return
@@ -134,5 +145,17 @@ final class Backfill: @unchecked Sendable {  // `page` and `isStopping` are unde
             ledger.skip(item.image.id)
             onBroken(item.image, error)
         }
+    }
+
+    /// From the first of the image's files that still has its content.
+    private func content(of image: ImageRecord) throws(ImagingError) -> DroppedContent? {
+        for path in (try? store.paths(of: image.id)) ?? [] {
+            if let content = try DroppedContent(path: dropFolder + "/" + path.path, bytesMax: preparation.limits.bytesMax),
+                content.hash == image.hash
+            {
+                return content
+            }
+        }
+        return nil
     }
 }

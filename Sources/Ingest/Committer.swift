@@ -16,15 +16,22 @@ final class Committer: @unchecked Sendable {  // guarded by `condition`; `thread
     private let store: Store
     private let activity: Activity
     private let onCommitted: @Sendable (Batch) -> Void
+    private let onRefused: @Sendable (WorkItem) -> Void
     private let condition = NSCondition()
     private var waiting: Batch?
     private var closed = false
+    private var mayRetry = true
     private let ended = DispatchSemaphore(value: 0)
 
-    init(store: Store, activity: Activity, onCommitted: @escaping @Sendable (Batch) -> Void) {
+    /// - Parameter onRefused: told of an item whose snapshot the store will never take.
+    init(
+        store: Store, activity: Activity, onCommitted: @escaping @Sendable (Batch) -> Void,
+        onRefused: @escaping @Sendable (WorkItem) -> Void
+    ) {
         self.store = store
         self.activity = activity
         self.onCommitted = onCommitted
+        self.onRefused = onRefused
     }
 
     func start() {
@@ -41,6 +48,14 @@ final class Committer: @unchecked Sendable {  // guarded by `condition`; `thread
         condition.lock()
         while waiting != nil { condition.wait() }
         waiting = batch
+        condition.broadcast()
+        condition.unlock()
+    }
+
+    /// From now on a batch that can't be written is dropped: its images still lack their snapshots at the next start.
+    func giveUpRetrying() {
+        condition.lock()
+        mayRetry = false
         condition.broadcast()
         condition.unlock()
     }
@@ -77,12 +92,14 @@ final class Committer: @unchecked Sendable {  // guarded by `condition`; `thread
             do {
                 try store.append(batch.snapshots, to: batch.plan.record.id)
                 break
+            } catch where isFinal(error) {
+                return commitEach(batch, error)
             } catch {
                 activity.emit(.warning("\(batch.snapshots.count) snapshots can't be written: \(error); trying again in \(Int(pause)) s"))
                 condition.lock()
                 let deadline = Date(timeIntervalSinceNow: pause)
-                while !closed && condition.wait(until: deadline) {}
-                let stop = closed
+                while mayRetry && condition.wait(until: deadline) {}
+                let stop = !mayRetry
                 condition.unlock()
                 if stop { return }
                 pause = min(pause * 2, 30)
@@ -95,5 +112,25 @@ final class Committer: @unchecked Sendable {  // guarded by `condition`; `thread
                     latents: snapshot.latents.count))
         }
         onCommitted(batch)
+    }
+
+    /// Errors that trying again can't mend: they are of one snapshot, not of the disk.
+    private func isFinal(_ error: StoreError) -> Bool {
+        switch error {
+        case .invalidSnapshot, .notFound: true
+        default: false
+        }
+    }
+
+    /// One snapshot that the store refuses takes nothing from the others of its batch.
+    private func commitEach(_ batch: Batch, _ error: StoreError) {
+        guard batch.items.count == 1 else {
+            for (item, snapshot) in zip(batch.items, batch.snapshots) {
+                commit(Batch(plan: batch.plan, items: [item], snapshots: [snapshot]))
+            }
+            return
+        }
+        activity.emit(.warning("'\(batch.items[0].image.path ?? batch.items[0].image.hash.short)' has no snapshot in '\(batch.plan.name)': \(error)"))
+        onRefused(batch.items[0])
     }
 }

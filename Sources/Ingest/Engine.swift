@@ -22,16 +22,17 @@ final class Engine: @unchecked Sendable {  // `thread` is set once, before the t
     let queue: WorkQueue<Prepared>
     private let committer: Committer
     private let options: Options
-    private let onFailure: @Sendable (WorkItem, any Error) -> Void
+    private let onFailure: @Sendable ([ViewPlan], [WorkItem], any Error) -> Void
     private let onRelease: @Sendable () -> Void
     private var thread: Thread?
     private let ended = DispatchSemaphore(value: 0)
 
     /// - Parameters:
-    ///   - onFailure: called on the compute thread for items whose model or SAE can't be used.
+    ///   - onFailure: called on the compute thread with views whose model or SAE can't be used, and once for each
+    ///     snapshot that is given up with them, its item.
     ///   - onRelease: called there when unused weights were dropped, to return other memory too.
     init(
-        committer: Committer, options: Options, onFailure: @escaping @Sendable (WorkItem, any Error) -> Void,
+        committer: Committer, options: Options, onFailure: @escaping @Sendable ([ViewPlan], [WorkItem], any Error) -> Void,
         onRelease: @escaping @Sendable () -> Void
     ) {
         self.committer = committer
@@ -98,21 +99,22 @@ final class Engine: @unchecked Sendable {  // `thread` is set once, before the t
             let hooks = Set(plans.map(\.hook)).sorted { $0.block < $1.block }
             for hook in hooks {
                 let chosen = items.filter { item in item.item.plans.contains { $0.model.contentHash == hash && $0.hook == hook } }
-                do {
-                    try compute(chosen, model: hash, hook: hook)
-                } catch {
-                    for item in chosen { onFailure(item.item, error) }
-                }
+                compute(chosen, model: hash, hook: hook)
             }
         }
     }
 
     /// One model, one hook point: the tower runs once, however many SAEs read it.
-    private func compute(_ items: [Prepared], model hash: ContentHash, hook: HookPoint) throws {
+    private func compute(_ items: [Prepared], model hash: ContentHash, hook: HookPoint) {
         let plans = items.flatMap { $0.item.plans }.filter { $0.model.contentHash == hash && $0.hook == hook }
         guard let first = plans.first else { return }
-        let model = try library.model(ModelPlace(first.model))
-        let vision = try model.vision()
+        let model: CLIPModel, vision: VisionTower
+        do {
+            model = try library.model(ModelPlace(first.model))
+            vision = try model.vision()
+        } catch {
+            return giveUp(unique(plans), items, error)
+        }
         let preprocessor = Preprocessor(first.facts.preprocess)
         let tokens = model.layout.count, width = model.config.vision.tower.width, projection = model.config.projection
         let side = model.config.vision.imageSize
@@ -127,7 +129,14 @@ final class Engine: @unchecked Sendable {  // `thread` is set once, before the t
         // Encode before the upper blocks overwrite the residual stream.
         var encoded: [(plan: ViewPlan, rows: [Int: SparseRows])] = []
         for plan in unique(plans) {
-            let sae = try library.sae(plan)
+            let sae: SparseAutoencoder
+            do {
+                sae = try library.sae(plan)
+            } catch {
+                // One SAE that can't be read takes nothing from the others of the same tower.
+                giveUp([plan], items, error)
+                continue
+            }
             let members = items.indices.filter { i in items[i].item.plans.contains { $0.record.id == plan.record.id } }
             var rows: [Int: SparseRows] = [:]
             if members.count == items.count {
@@ -154,6 +163,11 @@ final class Engine: @unchecked Sendable {  // `thread` is set once, before the t
             }
             committer.push(Committer.Batch(plan: plan, items: members.map { items[$0].item }, snapshots: snapshots))
         }
+    }
+
+    private func giveUp(_ plans: [ViewPlan], _ items: [Prepared], _ error: any Error) {
+        let ids = Set(plans.map(\.record.id))
+        onFailure(plans, items.flatMap { item in item.item.plans.filter { ids.contains($0.record.id) }.map { _ in item.item } }, error)
     }
 
     private func unique(_ plans: [ViewPlan]) -> [ViewPlan] {

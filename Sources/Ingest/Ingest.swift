@@ -72,16 +72,19 @@ public final class Ingest: Sendable {
         watcher = try DropWatcher(folder: options.dropFolder, known: CatalogFiles(store: store), options: options.watch) {
             activity.emit(.warning("\($0)"))
         }
-        committer = Committer(store: store, activity: activity) { [meter] batch in
-            meter.add(batch.items.count)
-            for item in batch.items { ledger.committed(item.image.id) }
-        }
+        committer = Committer(
+            store: store, activity: activity,
+            onCommitted: { [meter] batch in
+                meter.add(batch.items.count)
+                for item in batch.items { ledger.finished(item.image.id) }
+            },
+            onRefused: { ledger.skip($0.image.id) })
         engine = Engine(
             committer: committer,
             options: Engine.Options(batch: options.batch, linger: options.batchWait, releaseAfter: options.releaseAfter),
-            onFailure: { item, error in
-                ledger.skip(item.image.id)
-                activity.emit(.warning("'\(item.image.path ?? item.image.hash.short)' can't be encoded: \(error)"))
+            onFailure: { plans, items, error in
+                registry.suspend(plans, reason: "\(error)")
+                for item in items { ledger.finished(item.image.id) }
             },
             onRelease: {
                 store.trim()
@@ -107,6 +110,7 @@ public final class Ingest: Sendable {
             quarantine: Quarantine(folder: options.quarantineFolder, dropFolder: watcher.folder), preparation: preparation,
             onNewWork: { [backfill] in backfill.wake() })
         failing.withLock { [intake] in $0 = intake }
+        registry.onRetried { [weak intake] in intake?.endWaiting($0, $1) }
         for plan in registry.views { try registry.prepareStore(for: plan, library: engine.library) }
         registry.onChange { [backfill, engine, registry] in
             for plan in registry.views { try? registry.prepareStore(for: plan, library: engine.library) }
@@ -125,6 +129,8 @@ public final class Ingest: Sendable {
     public func stop() {
         activity.emit(.stopping)
         intake.stop()
+        // A full disk must not hold up the end.
+        committer.giveUpRetrying()
         engine.stop()
         backfill.stop()
         committer.stop()
@@ -138,16 +144,26 @@ public final class Ingest: Sendable {
 
     /// What is to be done now. Cheap.
     public func counts() -> WorkCounts {
-        let skipped = ledger.skippedCount
-        let snapshots = registry.views.reduce(0) { sum, plan in
-            sum + max(0, ((try? store.lackingCount(in: plan.record.id)) ?? 0) - skipped)
+        // Files before snapshots: an image that goes from one to the other in between is counted.
+        let files = max(watcher.snapshotOfPending(), watcher.isApplied ? 0 : 1)
+        let skipped = ledger.skipped.filter { id in
+            guard let image = try? store.image(id) else { return false }
+            return !image.absent
         }
-        return WorkCounts(files: watcher.snapshotOfPending(), snapshots: snapshots, running: ledger.running)
+        let snapshots = registry.workingViews.reduce(0) { sum, plan in
+            let lacking = (try? store.lackingCount(in: plan.record.id)) ?? 0
+            let given = lacking == 0 ? 0 : skipped.count { (try? store.hasSnapshot(of: $0, in: plan.record.id)) == false }
+            return sum + max(0, lacking - given)
+        }
+        return WorkCounts(files: files, snapshots: snapshots, running: ledger.running)
     }
 
     /// As `counts`, after everything that happened in the drop folder before the call has been noticed.
     public func settledCounts() -> WorkCounts {
         watcher.synchronise()
+        // What the intake has in its hand may come back to the watcher (`postpone`): only when its hand is empty
+        // does a second look count everything.
+        if watcher.isApplied { watcher.synchronise() }
         return counts()
     }
 

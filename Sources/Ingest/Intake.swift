@@ -92,10 +92,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
             register(file.path) { try registry.addDroppedSAE(name: name, path: path) }
             watcher.done(file)
         case let .classList(name):
-            register(file.path) {
-                try takeClassList(path, name: name)
-                return nil
-            }
+            register(file.path) { try registry.addDroppedClasses(name: name, path: path) }
             watcher.done(file)
         case .model, .sae:
             // A file of a folder that is delivered as one; the folder's own event deals with it.
@@ -120,7 +117,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
 
     private func takeImage(_ file: DroppedFile, label: String?) {
         let content: DroppedContent
-        let plans = registry.views
+        let plans = registry.workingViews
         do throws(ImagingError) {
             guard let read = try DroppedContent(path: absolute(file.path), bytesMax: preparation.limits.bytesMax) else {
                 watcher.vanished(file)
@@ -136,14 +133,13 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
             // Content that is known needs no decoding; a path is all that is new.
             if let known = try store.image(hash: content.hash) {
                 try note(file, ImageFacts(hash: content.hash, width: known.width, height: known.height, format: known.format), label)
-                ledger.unskip(known.id)
                 onNewWork()
             } else {
                 let (decoded, crops) = try preparation.prepare(content, for: plans)
                 let facts = ImageFacts(
                     hash: content.hash, width: decoded.image.width, height: decoded.image.height, format: decoded.format.rawValue)
                 let image = try note(file, facts, label)
-                hand(image, plans: plans, crops: crops)
+                hand(image, plans: plans, crops: crops, lane: file.isBacklog ? .backlog : .fresh)
             }
             watcher.done(file)
         } catch let error as ImagingError {
@@ -161,17 +157,19 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
             file.path,
             file: .init(size: file.stamp.size, mtimeNanoseconds: file.stamp.mtime, inode: Int64(bitPattern: file.stamp.inode)),
             image: facts, label: label)
+        // What hindered this path before, or an image of this content, does so no more.
+        ledger.unskipAll()
+        if try store.catalog.failure(path: file.path) != nil { try store.catalog.clearFailures(path: file.path) }
         if change.kind != .same {
-            try store.catalog.clearFailures(path: file.path)
             activity.emit(.pathAdded(path: file.path, image: facts.hash, label: change.image.label))
         }
         return change.image
     }
 
-    private func hand(_ image: ImageRecord, plans: [ViewPlan], crops: [PreprocessConfig: RGBImage]) {
+    private func hand(_ image: ImageRecord, plans: [ViewPlan], crops: [PreprocessConfig: RGBImage], lane: Lane) {
         guard !plans.isEmpty, ledger.claim(image.id, views: plans.count) else { return onNewWork() }
-        let item = WorkItem(image: image, plans: plans, lane: .fresh)
-        if !engine.queue.tryPush(Prepared(item: item, crops: crops), lane: .fresh) {
+        let item = WorkItem(image: image, plans: plans, lane: lane)
+        if !engine.queue.tryPush(Prepared(item: item, crops: crops), lane: lane) {
             ledger.release(image.id)
             onNewWork()
         }
@@ -214,7 +212,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
     private func register(_ path: String, _ body: () throws -> String?) {
         do {
             if let reason = try body() {
-                activity.emit(.warning("'\(path)' waits: \(reason)"))
+                try noteWaiting(path, reason)
             } else {
                 try store.catalog.clearFailures(path: path)
             }
@@ -224,23 +222,6 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         } catch {
             fail(path, "unusable", "\(error)", leave: false)
         }
-    }
-
-    /// A list sets the classes of the model that it is named after, or of the only one.
-    private func takeClassList(_ path: String, name: String) throws {
-        let key = "class file \(path)", stamp = fileStamp(path)
-        // At a start every file is delivered again: a list that was set since by hand stays.
-        guard try store.catalog.setting(key) != stamp else { return }
-        let classes = try ClassFile.read(path: path)
-        let models = try store.catalog.models()
-        let model = models.first { $0.name == name }?.name
-        if model == nil, models.count > 1 {
-            throw IngestError(
-                .ambiguous, "several models could have these classes",
-                remedy: "name the file after one, classes/MODEL.txt, or use saectl classes set FILE --model MODEL")
-        }
-        _ = try registry.setClasses(model: model, classes: classes, templates: TemplateSet.photo.templates)
-        try store.catalog.set(key, to: stamp)
     }
 
     // MARK: Renames and removals
@@ -257,12 +238,18 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         }
         if isLibrary(from) { try removeLibrary(from) }
         activity.emit(.pathMoved(from: from, to: to))
+        ledger.unskipAll()
+        onNewWork()
     }
 
     private func remove(_ path: String, _ isFolder: Bool) throws {
         let known = isFolder ? try store.removeFolder(path) > 0 : try store.removePath(path)
         if isLibrary(path) { try removeLibrary(path) }
+        // What could not be used where it lay is no failure once it is gone.
+        registry.forgetWaiting(absolute(path))
+        if let failure = try store.catalog.failure(path: path), failure.quarantine == nil { try store.catalog.clearFailures(path: path) }
         if known { activity.emit(.pathRemoved(path: path)) }
+        ledger.unskipAll()
         onNewWork()
     }
 
@@ -274,6 +261,27 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
     }
 
     // MARK: Failures
+
+    /// It stays where it is, and is listed among the failures until its model comes.
+    private func noteWaiting(_ path: String, _ reason: String) throws {
+        let text = "waits where it is: \(reason)"
+        // Told once, not at every start.
+        guard try store.catalog.failure(path: path)?.reason != text else { return }
+        try store.catalog.clearFailures(path: path)
+        try store.catalog.addFailure(path: path, kind: "waiting", reason: text, quarantine: nil)
+        activity.emit(.failed(path: path, reason: text, quarantine: nil))
+    }
+
+    /// What became of a drop that waited, once a model came.
+    func endWaiting(_ absolutePath: String, _ error: (any Error)?) {
+        guard absolutePath.hasPrefix(watcher.folder + "/") else { return }
+        let path = String(absolutePath.dropFirst(watcher.folder.utf8.count + 1))
+        if let error {
+            fail(path, "unusable", "\(error)", leave: false)
+        } else {
+            guarded("'\(path)'") { try store.catalog.clearFailures(path: path) }
+        }
+    }
 
     /// Notes why a path can't be used and moves it to quarantine, unless it is to be left.
     func fail(_ path: String, _ kind: String, _ reason: String, leave: Bool) {

@@ -23,8 +23,8 @@ final class Ledger: Sendable {
         }
     }
 
-    /// One view's snapshot is committed.
-    func committed(_ image: ImageRecord.ID) {
+    /// One view's snapshot is committed, or given up.
+    func finished(_ image: ImageRecord.ID) {
         state.withLock { state in
             guard let left = state.open[image] else { return }
             state.open[image] = left > 1 ? left - 1 : nil
@@ -44,9 +44,9 @@ final class Ledger: Sendable {
         }
     }
 
-    func unskip(_ image: ImageRecord.ID) { state.withLock { _ = $0.skipped.remove(image) } }
+    /// Something changed in the drop folder: what could not be read may be readable now.
+    func unskipAll() { state.withLock { $0.skipped = [] } }
 
     var running: Int { state.withLock { $0.open.count } }
-    var skippedCount: Int { state.withLock { $0.skipped.count } }
-    func isSkipped(_ image: ImageRecord.ID) -> Bool { state.withLock { $0.skipped.contains(image) } }
+    var skipped: [ImageRecord.ID] { state.withLock { Array($0.skipped) } }
 }

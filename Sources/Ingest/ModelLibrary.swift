@@ -39,6 +39,10 @@ public final class ModelLibrary: @unchecked Sendable {
             models[record.hash]?.used = .now
             return entry.value
         }
+        // Replaced in place a moment ago, its new registration still to come: never under the old name.
+        if fileStamp(record.folder) != record.stamp, try CLIPModel.inspect(folder: record.folder).contentHash != record.hash {
+            throw IngestError(.unavailable, "the files of model '\(record.name)' in '\(record.folder)' have changed", remedy: "add it again: saectl model add")
+        }
         let model = try CLIPModel.load(folder: record.folder)
         models[record.hash] = Entry(value: model, name: record.name, used: .now)
         return model
@@ -51,6 +55,11 @@ public final class ModelLibrary: @unchecked Sendable {
         if let entry = saes[hash] {
             saes[hash]?.used = .now
             return entry.value
+        }
+        if fileStamp(plan.sae.path) != SAEFacts(json: plan.sae.config)?.stamp,
+            try SparseAutoencoder.inspect(path: plan.sae.path).contentHash != hash
+        {
+            throw IngestError(.unavailable, "the files of SAE '\(plan.sae.name)' in '\(plan.sae.path)' have changed", remedy: "add it again: saectl sae add")
         }
         let sae = try SparseAutoencoder.load(path: plan.sae.path, hook: plan.hook)
         saes[hash] = Entry(value: sae, name: plan.sae.name, used: .now)
@@ -82,10 +91,12 @@ public struct ModelPlace: Sendable {
     public let hash: ContentHash
     public let name: String
     public let folder: String
+    let stamp: String?
 
     public init(_ record: ModelRecord) {
         hash = record.contentHash
         name = record.name
         folder = record.folder
+        stamp = ModelFacts(json: record.config)?.stamp
     }
 }

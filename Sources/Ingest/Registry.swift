@@ -14,13 +14,19 @@ public final class Registry: Sendable {
     let activity: Activity
     private let plans = Mutex<[ViewPlan]>([])
     private let changing = Mutex(())
-    /// SAEs whose model is not there yet: relative path in the drop folder to the reason they wait.
-    private let waiting = Mutex<[String: WaitingSAE]>([:])
+    /// Views that the compute thread can't use, and why. They keep their snapshots and answer; no image waits for
+    /// them. Any change of models and SAEs lets them be tried again.
+    private let suspended = Mutex<[ViewRecord.ID: String]>([:])
+    /// Dropped SAEs and class lists whose model is not there yet, by path.
+    private let waiting = Mutex<[String: Waiting]>([:])
     /// Model and hook of SAEs that are being added by hand, for the watcher that may see them first.
     private let reserved = Mutex<[String: (model: String?, hook: HookPoint?)]>([:])
     private let listener = Mutex<(@Sendable () -> Void)?>(nil)
+    private let retried = Mutex<(@Sendable (String, (any Error)?) -> Void)?>(nil)
 
-    private struct WaitingSAE {
+    private struct Waiting {
+        enum Kind { case sae, classes }
+        let kind: Kind
         let path: String
         let name: String
         let reason: String
@@ -35,6 +41,25 @@ public final class Registry: Sendable {
     /// Active views whose model and SAE files are still there, by name.
     public var views: [ViewPlan] { plans.withLock { $0 } }
 
+    /// Views that snapshots are made for.
+    public var workingViews: [ViewPlan] {
+        let broken = suspended.withLock { $0 }
+        return broken.isEmpty ? views : views.filter { broken[$0.record.id] == nil }
+    }
+
+    /// Views whose model or SAE failed when it was needed, for `status`.
+    public var suspendedViews: [(view: ViewName, reason: String)] {
+        let broken = suspended.withLock { $0 }
+        return views.compactMap { plan in broken[plan.record.id].map { (plan.name, $0) } }
+    }
+
+    /// Takes views out of work.
+    func suspend(_ plans: [ViewPlan], reason: String) {
+        for plan in plans where suspended.withLock({ $0.updateValue(reason, forKey: plan.record.id) }) == nil {
+            activity.emit(.warning("view '\(plan.name)' makes no snapshots: \(reason)"))
+        }
+    }
+
     /// Reads the plans anew from the catalog.
     private func refresh() throws {
         let catalog = store.catalog
@@ -47,6 +72,7 @@ public final class Registry: Sendable {
             return ViewPlan(record: record, name: name, model: model, facts: facts, sae: sae, hook: hook)
         }
         plans.withLock { $0 = fresh }
+        suspended.withLock { $0 = [:] }
         listener.withLock { $0 }?()
     }
 
@@ -78,7 +104,7 @@ public final class Registry: Sendable {
                 if known.folder == folder {
                     // Its files were replaced: what the old ones made stays under the old record.
                     let summary = try CLIPModel.inspect(folder: folder)
-                    if summary.contentHash != known.contentHash { try store.catalog.deactivateModel(known.id) }
+                    if summary.contentHash != known.contentHash { try deactivate(known) }
                 }
             }
             let summary = try CLIPModel.inspect(folder: folder)
@@ -91,6 +117,13 @@ public final class Registry: Sendable {
                     throw IngestError(.conflict, "another model is called '\(name)' already", remedy: "choose another name")
                 }
                 throw error
+            }
+            // Other weights under the same name, but the same classes.
+            if try classes(of: record) == nil,
+                let last = try store.catalog.models(includingInactive: true).filter({ $0.name == name && $0.id != record.id })
+                    .compactMap({ try classes(of: $0) }).max(by: { $0.id.rawValue < $1.id.rawValue })
+            {
+                _ = try store.catalog.setClasses(model: record.id, name: last.name, classes: last.classes, templates: last.templates)
             }
             // An SAE that was registered before its model went away comes back with it.
             for sae in try store.catalog.saes(model: record.id, includingInactive: true)
@@ -111,11 +144,21 @@ public final class Registry: Sendable {
     public func removeModel(folder: String) throws {
         let gone = try changing.withLock { _ in
             let gone = try store.catalog.models().filter { $0.folder == folder }
-            for model in gone { try store.catalog.deactivateModel(model.id) }
+            for model in gone { try deactivate(model) }
             try refresh()
             return gone
         }
         for model in gone { activity.emit(.modelRemoved(name: model.name)) }
+    }
+
+    /// Its SAEs that are still there wait for a model of that name.
+    private func deactivate(_ model: ModelRecord) throws {
+        for sae in try store.catalog.saes(model: model.id)
+        where SAEFacts(json: sae.config)?.embedded != true && FileManager.default.fileExists(atPath: sae.path) {
+            reserve(path: sae.path, model: model.name, hook: HookPoint(sae.hook))
+            _ = wait(.sae, sae.name, sae.path, "its model '\(model.name)' is gone; put it back, or add another: saectl model add DIR --name \(model.name)")
+        }
+        try store.catalog.deactivateModel(model.id)
     }
 
     /// Makes what lost its files while nobody watched inactive.
@@ -212,6 +255,11 @@ public final class Registry: Sendable {
         if let wanted = sae.config.modelName {
             let last = wanted.split(separator: "/").last.map(String.init) ?? wanted
             if let model = fitting.first(where: { $0.name == wanted || $0.name == last }) { return model }
+            if let model = models.first(where: { $0.name == wanted || $0.name == last }), let facts = ModelFacts(json: model.config) {
+                throw IngestError(
+                    .invalid, "this SAE reads width \(sae.config.width), but its model '\(model.name)' has width \(facts.width)",
+                    remedy: "train it on '\(model.name)', or name another model: saectl sae add PATH --model NAME --name NAME")
+            }
         }
         switch fitting.count {
         case 1: return fitting[0]
@@ -242,32 +290,52 @@ public final class Registry: Sendable {
         do {
             let wanted = reserved.withLock { $0[path] }
             try addSAE(name: name, path: path, model: wanted?.model, hook: wanted?.hook)
-            waiting.withLock { _ = $0.removeValue(forKey: path) }
+            settled(path)
             return nil
         } catch let error as IngestError where error.kind == .notFound || error.kind == .ambiguous {
-            waiting.withLock { $0[path] = WaitingSAE(path: path, name: name, reason: error.description) }
-            return error.description
+            return wait(.sae, name, path, error.description)
         }
     }
 
-    /// SAEs that wait for a model, for `status`: path and reason.
-    public var waitingSAEs: [(path: String, reason: String)] {
+    private func wait(_ kind: Waiting.Kind, _ name: String, _ path: String, _ reason: String) -> String {
+        waiting.withLock { $0[path] = Waiting(kind: kind, path: path, name: name, reason: reason) }
+        return reason
+    }
+
+    private func settled(_ path: String) { waiting.withLock { _ = $0.removeValue(forKey: path) } }
+
+    /// The path, or a folder above it, is gone.
+    func forgetWaiting(_ path: String) {
+        waiting.withLock { waiting in waiting = waiting.filter { $0.key != path && !$0.key.hasPrefix(path + "/") } }
+    }
+
+    /// What was dropped and waits for a model, for `status`.
+    public var waitingDrops: [(path: String, reason: String)] {
         waiting.withLock { $0.values.map { ($0.path, $0.reason) } }.sorted { $0.path < $1.path }
     }
 
     private func retryWaiting() {
-        for sae in waiting.withLock({ Array($0.values) }) {
-            guard FileManager.default.fileExists(atPath: sae.path) else {
-                waiting.withLock { _ = $0.removeValue(forKey: sae.path) }
+        for drop in waiting.withLock({ Array($0.values) }) {
+            guard FileManager.default.fileExists(atPath: drop.path) else {
+                settled(drop.path)
                 continue
             }
             do {
-                _ = try addDroppedSAE(name: sae.name, path: sae.path)
+                let reason =
+                    switch drop.kind {
+                    case .sae: try addDroppedSAE(name: drop.name, path: drop.path)
+                    case .classes: try addDroppedClasses(name: drop.name, path: drop.path)
+                    }
+                if reason == nil { retried.withLock { $0 }?(drop.path, nil) }
             } catch {
-                activity.emit(.warning("'\(sae.path)' can't be used: \(error)"))
+                settled(drop.path)
+                retried.withLock { $0 }?(drop.path, error)
             }
         }
     }
+
+    /// Told how a drop that waited ended: registered, or with an error.
+    func onRetried(_ body: @escaping @Sendable (String, (any Error)?) -> Void) { retried.withLock { $0 = body } }
 
     // MARK: Class lists
 
@@ -277,6 +345,37 @@ public final class Registry: Sendable {
         let record = try store.catalog.setClasses(model: model.id, name: "default", classes: classes, templates: templates)
         activity.emit(.classesSet(model: model.name, count: classes.count))
         return record
+    }
+
+    /// A dropped list sets the classes of the model that it is named after, or of the only one; it waits where
+    /// that model is still to come.
+    /// - Returns: why it waits, nil when it is set.
+    func addDroppedClasses(name: String, path: String) throws -> String? {
+        let key = "class file \(path)", stamp = fileStamp(path)
+        // At a start every file is delivered again: a list that was set since by hand stays.
+        guard try store.catalog.setting(key) != stamp else {
+            settled(path)
+            return nil
+        }
+        let classes = try ClassFile.read(path: path)
+        let models = try store.catalog.models()
+        let model = models.first { $0.name == name }?.name
+        if model == nil {
+            // Dropped together, a list may settle before its model does.
+            let folder = ((path as NSString).deletingLastPathComponent as NSString).deletingLastPathComponent + "/models/" + name
+            if models.isEmpty || FileManager.default.fileExists(atPath: folder) {
+                return wait(.classes, name, path, "model '\(name)' is not there yet; drop it into models/\(name)")
+            }
+            if models.count > 1 {
+                throw IngestError(
+                    .ambiguous, "several models could have these classes: " + models.map(\.name).joined(separator: ", "),
+                    remedy: "name the file after one, classes/MODEL.txt, or use saectl classes set FILE --model MODEL")
+            }
+        }
+        _ = try setClasses(model: model, classes: classes, templates: TemplateSet.photo.templates)
+        try store.catalog.set(key, to: stamp)
+        settled(path)
+        return nil
     }
 
     /// A model's current class list.
