@@ -25,7 +25,7 @@ extension Answers {
             let over = deadline.map { $0 <= .now } ?? false
             if idle || over {
                 let failed = try await blocking { try self.store.catalog.failureCount() }
-                let pending = idle ? [] : try await blocking { try self.pending() }
+                let pending = idle ? [] : try await blocking { try self.pending(counts) }
                 try await reply.part(
                     .with {
                         $0.wait.idle = idle
@@ -42,9 +42,12 @@ extension Answers {
     }
 
     /// Some of what is queued, for people.
-    private func pending() throws -> [String] {
+    private func pending(_ counts: WorkCounts) throws -> [String] {
         var names: [String] = []
-        for plan in registry.views {
+        if counts.files > 0 {
+            names.append("\(counts.files == 1 ? "a file or folder" : "\(counts.files) files or folders") in the drop folder that came just now or is still written")
+        }
+        for plan in registry.workingViews {
             for image in try store.imagesLackingSnapshot(in: plan.record.id, limit: 5) {
                 names.append("\(image.path ?? image.hash.short) in \(plan.name)")
             }
@@ -79,8 +82,14 @@ extension Answers {
             let open = followed.openCount
             try await reply.progress(done: followed.total - open, total: followed.total, failed: failed, perSecond: ingest.rate)
             if open == 0 { return }
-            // A thousand commits within a tick are one look.
-            repeat { try await Task.sleep(for: Answers.tick) } while !followed.isTouched
+            // A thousand commits within a tick are one look. What ends without an event (taken away before it was
+            // noticed) is seen when nothing is left to do.
+            var ticks = 0
+            repeat {
+                try await Task.sleep(for: Answers.tick)
+                ticks += 1
+                if ticks % 10 == 0, try await blocking({ self.ingest.settledCounts() }).queued == 0 { followed.touchAll() }
+            } while !followed.isTouched
         }
     }
 
@@ -97,14 +106,18 @@ extension Answers {
         }
         if let record = try store.path(path), let image = try store.image(record.image) {
             found(image.hash)
-            let lacking = try registry.views.contains { try !store.hasSnapshot(of: image.id, in: $0.record.id) }
+            let lacking = try registry.workingViews.contains { try !store.hasSnapshot(of: image.id, in: $0.record.id) }
             return lacking ? nil : ended(.done, image: image.hash.hex)
         }
         let exists = FileManager.default.fileExists(atPath: absolute(path))
         if let failure = try store.catalog.failure(path: path), !exists || failure.quarantine == nil {
             return ended(.failed, reason: failure.reason)
         }
-        return exists ? nil : ended(.gone, reason: "taken away before it was read")
+        guard exists else { return ended(.gone, reason: "taken away before it was read") }
+        if let name = path.split(separator: "/").first(where: { IgnoredNames.contains(String($0)) }) {
+            return ended(.failed, reason: "'\(name)' is a name for files that are still being written, or hidden; rename it")
+        }
+        return nil
     }
 
     // MARK: watch
@@ -217,6 +230,7 @@ private final class Followed: Sendable {
         }
     }
 
+    func touchAll() { state.withLock { $0.touched = $0.open } }
     var isTouched: Bool { state.withLock { !$0.touched.isEmpty } }
     var openCount: Int { state.withLock { $0.open.count } }
 

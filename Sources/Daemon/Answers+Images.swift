@@ -32,7 +32,7 @@ extension Answers {
     }
 
     private func images(label: String?, offset: Int, limit: Int) throws -> ([Saed_RankedImage], Int) {
-        let total = try store.imageCount(label: label)
+        let total = store.imageCount(label: label)
         let records = try store.images(label: label, limit: min(total, offset + limit)).dropFirst(offset)
         return (try records.map { record in try .with { $0.image = try message(record) } }, total)
     }

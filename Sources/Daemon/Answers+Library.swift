@@ -128,7 +128,7 @@ extension Answers {
 
     func message(_ plan: ViewPlan) throws -> Saed_ViewInfo {
         let counts = try store.counts(of: plan.record.id)
-        return .with {
+        return try .with {
             $0.name = message(plan.name)
             $0.recipe = plan.record.recipe.hex
             $0.hook = plan.hook.description

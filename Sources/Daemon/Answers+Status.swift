@@ -60,7 +60,8 @@ extension Answers {
         } else if plans.isEmpty {
             notices.append("no SAE yet: saectl sae add PATH --model NAME --name NAME")
         }
-        for sae in registry.waitingSAEs { notices.append("'\(sae.path)' waits: \(sae.reason)") }
+        for drop in registry.waitingDrops { notices.append("'\(drop.path)' waits: \(drop.reason)") }
+        for view in registry.suspendedViews { notices.append("view '\(view.view)' makes no snapshots: \(view.reason)") }
         if !store.damaged.isEmpty {
             notices.append("\(store.damaged.count) snapshots were found damaged; they are made again at the next start")
         }

@@ -62,7 +62,11 @@ final class Answers: RequestHandler {
             }
         } catch {
             let failure = WireFailure.from(error)
-            if failure.code == .internal { log.error("request '\(request.name)' failed: \(error)") }
+            switch (failure.code, request.body) {
+            case (.internal, _): log.error("request '\(request.name)' failed: \(error)")
+            case (_, .modelAdd), (_, .saeAdd), (_, .classesSet): log.warning("request '\(request.name)' of \(peer) failed: \(error)")
+            default: break
+            }
             throw failure
         }
     }

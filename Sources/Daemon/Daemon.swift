@@ -46,18 +46,13 @@ public struct Daemon: Sendable {
         try prepare(registry, log)
         let ingest = try Ingest(store: store, registry: registry, activity: activity, options: ingestOptions)
         let answers = Answers(ingest: ingest, configuration: configuration, root: root, log: log)
-        let server = try await WireServer.listen(
-            at: configuration.socket, name: "saed \(SaedVersion.current)", handler: answers, observe: { observe($0, log) })
-        log.notice(
-            "saed \(SaedVersion.current) is ready",
-            metadata: ["SAED_SOCKET": "\(configuration.socket)", "SAED_DROP": "\(ingest.dropFolder)"])
 
         let logging = Task { for await event in events { EventLog(log: log).write(event.event) } }
         let group = ServiceGroup(
             configuration: .init(
                 services: [
                     .init(service: IngestService(ingest: ingest)),
-                    .init(service: ServerService(server: server)),
+                    .init(service: ServerService(answers: answers, socket: configuration.socket, drop: ingest.dropFolder, log: log)),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: Logger(label: "lifecycle") { _ in SwiftLogNoOpLogHandler() }))
@@ -112,7 +107,7 @@ public struct Daemon: Sendable {
             log.warning("the model that comes with saed was not found; set SAED_MODELS to its folder, or models.embedded = false")
             return
         }
-        try Embedded.register(in: registry, folder: folder)
+        for trouble in Embedded.register(in: registry, folder: folder) { log.error("\(trouble)") }
     }
 
     private var ingestOptions: IngestOptions {
@@ -163,10 +158,18 @@ private struct IngestService: Service {
 }
 
 /// The server as a service. Services stop in reverse order: no request comes in while the ingest ends.
+///
+/// It listens only here, when signals are handled already: who has an answer may send SIGTERM.
 private struct ServerService: Service {
-    let server: WireServer
+    let answers: Answers
+    let socket: String
+    let drop: String
+    let log: Logger
 
     func run() async throws {
+        let server = try await WireServer.listen(
+            at: socket, name: "saed \(SaedVersion.current)", handler: answers, observe: { observe($0, log) })
+        log.notice("saed \(SaedVersion.current) is ready", metadata: ["SAED_SOCKET": "\(socket)", "SAED_DROP": "\(drop)"])
         try? await gracefulShutdown()
         await server.stop()
     }

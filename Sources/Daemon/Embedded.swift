@@ -24,12 +24,31 @@ enum Embedded {
     }
 
     /// Registers what comes with saed; the class list only where the model has none yet.
-    static func register(in registry: Registry, folder: String) throws {
-        let model = try registry.addModel(name: name, folder: folder + "/\(name)", embedded: true)
-        try registry.addSAE(name: name, path: folder + "/saes/\(name)", model: name, embedded: true)
+    /// - Returns: what can't be used of it. A daemon whose own model is broken still serves other models.
+    static func register(in registry: Registry, folder: String) -> [String] {
+        do {
+            let model = try registry.addModel(name: name, folder: folder + "/\(name)", embedded: true)
+            var troubles: [String] = []
+            do {
+                try registry.addSAE(name: name, path: folder + "/saes/\(name)", model: name, embedded: true)
+            } catch {
+                troubles.append("the SAE that comes with saed can't be used: \(error)")
+            }
+            do {
+                try setClasses(of: model, in: registry, folder: folder + "/classes")
+            } catch {
+                troubles.append("the class list that comes with saed can't be used: \(error)")
+            }
+            return troubles
+        } catch {
+            return ["the model that comes with saed can't be used: \(error)"]
+        }
+    }
+
+    private static func setClasses(of model: ModelRecord, in registry: Registry, folder: String) throws {
         guard try registry.classes(of: model) == nil else { return }
-        let classes = try ClassFile.read(path: folder + "/classes/\(name).txt")
-        let templates = folder + "/classes/\(name).templates.txt"
+        let classes = try ClassFile.read(path: folder + "/\(name).txt")
+        let templates = folder + "/\(name).templates.txt"
         _ = try registry.setClasses(
             model: name, classes: classes,
             templates: FileManager.default.fileExists(atPath: templates)

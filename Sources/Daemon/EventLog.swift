@@ -32,7 +32,7 @@ struct EventLog: Sendable {
         case let .failed(path, reason, quarantine):
             var fields: Logger.Metadata = ["MESSAGE_ID": "554af6dff8e64ab494a3791ad9d82a13", "SAED_PATH": "\(path)"]
             if let quarantine { fields["SAED_QUARANTINE"] = "\(quarantine)" }
-            log.warning("'\(path)' can't be used: \(reason)", metadata: fields)
+            log.warning("'\(path)': \(reason)", metadata: fields)
         case let .modelAdded(name):
             log.info("model '\(name)' added", metadata: ["MESSAGE_ID": "23f4b09c8bea4d699a62e2ebd4e62184", "SAED_MODEL": "\(name)"])
         case let .modelRemoved(name):
