@@ -88,7 +88,7 @@ let package = Package(
         .testTarget(name: "ConceptsTests", dependencies: ["Concepts", "Store", "Basics"]),
         .testTarget(name: "IngestTests", dependencies: ["Ingest", "Basics", "CInotify"]),
         .testTarget(name: "DaemonTests", dependencies: ["Daemon"]),
-        .testTarget(name: "SystemTests", dependencies: ["Basics"]),
+        .testTarget(name: "SystemTests", dependencies: ["Basics", "Checkpoints", "CLIP", "Imaging"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

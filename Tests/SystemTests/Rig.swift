@@ -33,6 +33,10 @@ enum Place {
     /// The checkout: this file lies in Tests/SystemTests.
     static let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     static let models = checkout.appendingPathComponent("models")
+    /// A golden file of another module's tests.
+    static func golden(_ path: String) -> URL { checkout.appendingPathComponent("Tests/" + path) }
+    /// A Python with numpy and protobuf, where tools/test made one.
+    static let python = ProcessInfo.processInfo.environment["SAED_TEST_PYTHON"].map { URL(fileURLWithPath: $0) }
     static let saed = products.appendingPathComponent("saed")
     static let saectl = products.appendingPathComponent("saectl")
 }
@@ -49,7 +53,7 @@ func run(_ program: URL, _ arguments: [String], environment: [String: String] = 
     defer { try? FileManager.default.removeItem(at: folder) }
     // Files, not pipes: nothing blocks when a program prints much.
     let out = folder.appendingPathComponent("out"), err = folder.appendingPathComponent("err")
-    for file in [out, err] { FileManager.default.createFile(atPath: file.path, contents: nil) }
+    for file in [out, err] { _ = FileManager.default.createFile(atPath: file.path, contents: nil) }
     process.standardOutput = try FileHandle(forWritingTo: out)
     process.standardError = try FileHandle(forWritingTo: err)
     if let input {
@@ -73,6 +77,20 @@ func run(_ program: URL, _ arguments: [String], environment: [String: String] = 
         errors: String(decoding: try Data(contentsOf: err), as: UTF8.self))
 }
 
+/// Waits until something holds, looking often. Records an issue when it doesn't in time.
+@discardableResult
+func eventually(
+    _ what: String, timeout: TimeInterval = 60, location: SourceLocation = #_sourceLocation, _ condition: () throws -> Bool
+) throws -> Bool {
+    let deadline = Date(timeIntervalSinceNow: timeout)
+    while Date() < deadline {
+        if try condition() { return true }
+        usleep(30_000)
+    }
+    Issue.record("not within \(Int(timeout)) s: \(what)", sourceLocation: location)
+    return false
+}
+
 /// A daemon on a root of its own; stopped and removed at the end.
 final class Rig {
     let root: URL
@@ -89,7 +107,7 @@ final class Rig {
         root = URL(fileURLWithPath: "/tmp/saed-test-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
         if let configuration { try Data(configuration.utf8).write(to: root.appendingPathComponent("saed.toml")) }
-        FileManager.default.createFile(atPath: logFile.path, contents: nil)
+        _ = FileManager.default.createFile(atPath: logFile.path, contents: nil)
         if start { try self.start() }
     }
 
@@ -153,8 +171,102 @@ final class Rig {
         try saectl(arguments: arguments + ["--json"], location: location).json(location)
     }
 
+    /// The only snapshots that there are, over all views, absent images' included.
+    func storedSnapshots() throws -> Int {
+        let status = try json("status")
+        return try #require((status["store"] as? [String: Any])?["snapshots"] as? Int)
+    }
+
+    /// The images, by their paths below drop/.
+    func list() throws -> [String: [String: Any]] {
+        let answer = try saectl(arguments: ["images", "--limit", "10000", "--json"], allowFailure: true).json()
+        var found: [String: [String: Any]] = [:]
+        for image in answer["images"] as? [[String: Any]] ?? [] {
+            for path in image["paths"] as? [String] ?? [] { found[below(path)] = image }
+        }
+        return found
+    }
+
+    /// Failures by their paths below drop/.
+    func failures() throws -> [String: [String: Any]] {
+        let list = try json("failures")["failures"] as? [[String: Any]] ?? []
+        return Dictionary(list.map { (below($0["path"] as? String ?? ""), $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    func viewNames() throws -> [String] { (try json("views")["views"] as? [[String: Any]] ?? []).compactMap { $0["name"] as? String } }
+
+    private func below(_ path: String) -> String {
+        for folder in [drop.path, drop.resolvingSymlinksInPath().path] where path.hasPrefix(folder + "/") {
+            return String(path.dropFirst(folder.count + 1))
+        }
+        return path
+    }
+
     /// Waits until nothing is queued.
     func wait(timeout: Int = 120, location: SourceLocation = #_sourceLocation) throws {
         try saectl(arguments: ["wait", "--timeout", "\(timeout)"], location: location)
+    }
+}
+
+/// A program that runs beside the test; ended with it. Its lines can be awaited.
+final class Background {
+    private let process = Process()
+    private let file: URL
+
+    init(_ program: URL, _ arguments: [String], environment: [String: String] = [:]) throws {
+        file = FileManager.default.temporaryDirectory.appendingPathComponent("saed-out-\(UUID().uuidString)")
+        _ = FileManager.default.createFile(atPath: file.path, contents: nil)
+        process.executableURL = program
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.standardOutput = try FileHandle(forWritingTo: file)
+        process.standardError = FileHandle.nullDevice
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+    }
+
+    deinit {
+        end()
+        try? FileManager.default.removeItem(at: file)
+    }
+
+    var identifier: Int32 { process.processIdentifier }
+    var isRunning: Bool { process.isRunning }
+    var output: String { (try? String(contentsOf: file, encoding: .utf8)) ?? "" }
+
+    /// Whole lines so far, as JSON objects.
+    var events: [[String: Any]] {
+        output.split(separator: "\n").compactMap { (try? JSONSerialization.jsonObject(with: Data($0.utf8))) as? [String: Any] }
+    }
+
+    /// SIGKILL: a child inherits the signals that the thread it was started from blocks, SIGTERM among them.
+    func end() {
+        guard process.isRunning else { return }
+        Foundation.kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+    }
+
+    /// The exit status, once it ends by itself.
+    func finish(timeout: TimeInterval = 60, location: SourceLocation = #_sourceLocation) throws -> Int32 {
+        try eventually("the program's end", timeout: timeout, location: location) { !process.isRunning }
+        return process.isRunning ? -1 : process.terminationStatus
+    }
+}
+
+extension Rig {
+    /// `saectl watch --json` in the background; returns when it hears.
+    func watching() throws -> Background {
+        let watch = try Background(Place.saectl, ["watch", "--json", "--root", root.path])
+        // An event that something makes, until one is heard: then nothing later is missed.
+        let models = try json("models")["models"] as? [[String: Any]] ?? []
+        let model = try #require(models.first?["name"] as? String, "watching needs a model")
+        let classes = try json("classes", "--model", model)["classes"] as? [String] ?? []
+        let list = root.appendingPathComponent("watching.txt")
+        try Data((classes.isEmpty ? ["thing"] : classes).joined(separator: "\n").utf8).write(to: list)
+        try eventually("watch hears") {
+            try saectl("classes", "set", list.path, "--model", model)
+            return watch.events.contains { $0["event"] as? String == "classes_set" }
+        }
+        return watch
     }
 }
