@@ -6,6 +6,17 @@ import Testing
 import Wire
 
 @Suite struct ExportFileTests {
+    private static let pythonHasScipy: Bool = {
+        guard let path = ProcessInfo.processInfo.environment["SAED_TEST_PYTHON"] else { return false }
+        let python = Process()
+        python.executableURL = URL(fileURLWithPath: path)
+        python.arguments = ["-c", "import numpy, scipy.sparse"]
+        python.standardError = FileHandle.nullDevice
+        guard (try? python.run()) != nil else { return false }
+        python.waitUntilExit()
+        return python.terminationStatus == 0
+    }()
+
     /// Two images of three tokens; arrays come image by image, in turns.
     private func pieces(latents: UInt32 = 8, drop: String? = nil) -> [ReplyPiece] {
         var reply = Saed_Reply()
@@ -100,7 +111,7 @@ import Wire
     }
 
     /// numpy and scipy themselves, where tools/test made a Python with them.
-    @Test(.enabled(if: ProcessInfo.processInfo.environment["SAED_TEST_PYTHON"] != nil))
+    @Test(.enabled(if: ExportFileTests.pythonHasScipy, "SAED_TEST_PYTHON names no Python with tools/reference/requirements-npz.txt"))
     func numpyAndScipyLoadIt() throws {
         let folder = try TemporaryFolder()
         _ = try write(pieces(), to: folder.path + "/x.npz")

@@ -97,7 +97,7 @@ import WireNIO
         #expect(frame.kind == .error && frame.request == 0 && frame.failure?.code == code, "\(name)")
         // Then the end: orderly, or as a reset where the server left bytes unread.
         #expect(((try? await client.receive()) ?? nil) == nil)
-        let logged = await rig.events.first { if case let .refused(_, failure) = $0 { failure } else { nil } }
+        let logged = try await rig.events.first { if case let .refused(_, failure) = $0 { failure } else { nil } }
         #expect(logged == frame.failure)
 
         try await neighbour.send([.request(2) { $0.status = .init() }])
@@ -112,7 +112,7 @@ import WireNIO
         #expect(try await client.receive()?.kind == .part)
         try await client.send(raw: FrameHeader(kind: FrameKind.request.rawValue, request: 2, length: 1 << 20 | 1).encoded)
         #expect(try await client.receive()?.failure?.code == .tooLarge)
-        #expect(await rig.toy.log.first { $0 == .cancelled("watch") ? true : nil })
+        #expect(try await rig.toy.log.first { $0 == .cancelled("watch") ? true : nil })
         await rig.stop()
     }
 
@@ -136,9 +136,9 @@ import WireNIO
             try await client.send(raw: Array(Frame.request(3) { $0.status = .init() }.encoded.prefix(11)))
             #expect(try await client.receive() != nil)
         }
-        #expect(await rig.toy.log.first { $0 == .cancelled("watch") ? true : nil })
-        #expect(await rig.toy.log.first { $0 == .cancelled("sheet") ? true : nil })
-        let logged = await rig.events.first { if case let .refused(_, failure) = $0 { failure } else { nil } }
+        #expect(try await rig.toy.log.first { $0 == .cancelled("watch") ? true : nil })
+        #expect(try await rig.toy.log.first { $0 == .cancelled("sheet") ? true : nil })
+        let logged = try await rig.events.first { if case let .refused(_, failure) = $0 { failure } else { nil } }
         #expect(logged == WireFailure(FrameError.truncated(have: 11)))
         let bytes = try await neighbour.answer(1).filter { $0.kind == .array }.map { $0.payload.count - ArrayChunk.prefixBytes }.reduce(0, +)
         #expect(bytes == 3 << 20)
@@ -151,7 +151,7 @@ import WireNIO
         let before = residentBytes()
         let client = try await rig.connect()
         try await client.send([.request(1) { $0.sheet.top = 1024 }, .request(2) { $0.status = .init() }])
-        #expect(await rig.toy.log.first { $0 == .started("sheet") ? true : nil })
+        #expect(try await rig.toy.log.first { $0 == .started("sheet") ? true : nil })
         // Until it stops moving: what is taken by then lies in the server's and the kernel's buffers.
         var taken = -1
         while taken != rig.toy.sent.load(ordering: .relaxed) {
@@ -181,7 +181,7 @@ import WireNIO
             try await Task.sleep(for: .milliseconds(200))
         }
         try await client.send([Frame(.cancel, request: 1)])
-        #expect(await rig.toy.log.first { $0 == .cancelled("sheet") ? true : nil })
+        #expect(try await rig.toy.log.first { $0 == .cancelled("sheet") ? true : nil })
         #expect(try await client.answer(1).last?.failure?.code == .cancelled)
         await rig.stop()
     }
@@ -218,7 +218,7 @@ import WireNIO
         second = nil
         // Both the one that left and the refused one must be gone first.
         var gone = 0
-        _ = await rig.events.first { event -> Bool? in
+        _ = try await rig.events.first { event -> Bool? in
             if case .disconnected = event { gone += 1 }
             return gone == 2 ? true : nil
         }
@@ -244,7 +244,7 @@ import WireNIO
         #expect(try await client.receive() == Frame(.pong, payload: [1, 2, 3]))
         let flood = Array(repeating: Frame(.ping, payload: [UInt8](repeating: 7, count: 64)).encoded, count: 1000).flatMap { $0 }
         await #expect(throws: WireClientError.self) { for _ in 0..<1000 { try await client.send(raw: flood) } }
-        let failure = await rig.events.first { if case let .refused(_, failure) = $0 { failure } else { nil } }
+        let failure = try await rig.events.first { if case let .refused(_, failure) = $0 { failure } else { nil } }
         #expect(failure.code == .tooLarge && failure.message.hasSuffix("bytes of answers wait unread"))
         await rig.stop()
     }
@@ -279,7 +279,7 @@ import WireNIO
         let frames = try await client.answer(1)
         await stopped
         #expect(frames.last?.failure == WireFailure(.unavailable, "saed is stopping", remedy: "ask again when it is back"))
-        #expect(await rig.toy.log.first { $0 == .cancelled("watch") ? true : nil })
+        #expect(try await rig.toy.log.first { $0 == .cancelled("watch") ? true : nil })
         #expect(!FileManager.default.fileExists(atPath: rig.path))
         try? FileManager.default.removeItem(atPath: rig.folder)
     }

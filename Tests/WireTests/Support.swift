@@ -30,35 +30,47 @@ struct Seeded: RandomNumberGenerator {
 final class Log<Value: Sendable>: Sendable {
     private let state = Mutex<(values: [Value], waiting: [CheckedContinuation<Void, Never>])>(([], []))
 
-    func add(_ value: Value) {
-        let waiting = state.withLock { state in
-            state.values.append(value)
-            defer { state.waiting = [] }
-            return state.waiting
-        }
-        waiting.forEach { $0.resume() }
-    }
+    func add(_ value: Value) { wake { $0.append(value) } }
 
     var values: [Value] { state.withLock { $0.values } }
 
-    /// The first value for which `pick` has a result, past or to come.
-    func first<Result>(_ pick: (Value) -> Result?) async -> Result {
+    /// The first value for which `pick` has a result, past or to come; throws when the test's time is up.
+    func first<Result>(_ pick: (Value) -> Result?) async throws -> Result {
         var seen = 0
         while true {
+            try Task.checkCancellation()
             let values = values
             for value in values[seen...] {
                 if let result = pick(value) { return result }
             }
             seen = values.count
+            await more(than: seen)
+        }
+    }
+
+    /// Returns when there are more values, or the task was cancelled.
+    private func more(than seen: Int) async {
+        await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let late = state.withLock { state in
-                    if state.values.count > seen { return true }
+                let now = state.withLock { state in
+                    if state.values.count > seen || Task.isCancelled { return true }
                     state.waiting.append(continuation)
                     return false
                 }
-                if late { continuation.resume() }
+                if now { continuation.resume() }
             }
+        } onCancel: {
+            wake { _ in }
         }
+    }
+
+    private func wake(_ change: (inout [Value]) -> Void) {
+        let waiting = state.withLock { state in
+            change(&state.values)
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        waiting.forEach { $0.resume() }
     }
 }
 
@@ -180,7 +192,11 @@ func temporaryFolder() throws -> String {
 final class RawClient: @unchecked Sendable {
     private let connection: FrameConnection
 
-    init(path: String) throws { connection = FrameConnection(fd: try UnixSocket.connect(path: path)) }
+    init(path: String) throws {
+        connection = FrameConnection(fd: try UnixSocket.connect(path: path))
+        // A server that never answers must fail the test, not hold it.
+        connection.setReceiveTimeout(seconds: 60)
+    }
 
     func send(_ frames: [Frame]) async throws { try await onThread { try self.connection.send(frames) } }
     func send(raw bytes: [UInt8]) async throws { try await onThread { try self.connection.send(raw: bytes) } }

@@ -5,7 +5,7 @@
     npz.py --check FILE    loads an export as its users do (numpy.load, scipy CSR), checks that its keys fit together,
                            and prints one JSON object about it
 
-pip install -r requirements.txt
+pip install -r requirements-npz.txt
 """
 import argparse
 import json
