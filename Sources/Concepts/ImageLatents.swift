@@ -93,7 +93,6 @@ public enum ConceptsError: Error, CustomStringConvertible, Sendable, Equatable {
     case noSnapshot(image: String, view: String)
     case noPatch(row: Int, column: Int, rows: Int, columns: Int)
     case noLatent(latent: Int, latents: Int)
-    case activationsNotKept(image: String, view: String)
     case store(StoreError)
 
     public var description: String {
@@ -104,8 +103,6 @@ public enum ConceptsError: Error, CustomStringConvertible, Sendable, Equatable {
             "patch \(row),\(column) is outside the grid of \(rows) x \(columns); rows and columns start at 0"
         case let .noLatent(latent, latents):
             "latent \(latent) is not one of the SAE's \(latents); give 0 to \(latents - 1)"
-        case let .activationsNotKept(image, view):
-            "image '\(image)': its activations in view '\(view)' were not kept"
         case let .store(error): error.description
         }
     }

@@ -139,13 +139,16 @@ extension Answers {
             $0.snapshots = UInt64(counts.images)
             $0.queued = UInt64(max(0, store.imageCount - counts.images))
             $0.bytes = UInt64(counts.bytes)
-            $0.l0 = counts.images == 0 ? [] : try l0(plan)
+            $0.l0 = try l0(plan, counts)
         }
     }
 
-    /// Mean number of active latents a token, by kind.
-    private func l0(_ plan: ViewPlan) throws -> [Saed_KindL0] {
-        let aggregates = try store.aggregates(in: plan.record.id)
+    /// Mean number of active latents a token, by kind. Empty for the moment after a start in which a large view's
+    /// aggregates are merged: a status must not wait for that.
+    private func l0(_ plan: ViewPlan, _ counts: ViewCounts) throws -> [Saed_KindL0] {
+        guard counts.images > 0 else { return [] }
+        let atHand = try store.aggregatesAtHand(in: plan.record.id)
+        guard let aggregates = try atHand ?? (counts.segments <= 4 ? store.aggregates(in: plan.record.id) : nil) else { return [] }
         return TokenKind.allCases.compactMap { kind in
             let tokens = aggregates.tokens(of: kind)
             guard tokens > 0 else { return nil }

@@ -169,6 +169,7 @@ private struct ServerService: Service {
     func run() async throws {
         let server = try await WireServer.listen(
             at: socket, name: "saed \(SaedVersion.current)", handler: answers, observe: { observe($0, log) })
+        answers.warmUp()
         log.notice("saed \(SaedVersion.current) is ready", metadata: ["SAED_SOCKET": "\(socket)", "SAED_DROP": "\(drop)"])
         try? await gracefulShutdown()
         await server.stop()

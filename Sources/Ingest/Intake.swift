@@ -66,7 +66,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         case let .folderSettled(path): takeFolder(path)
         case let .moved(from, to, isFolder): guarded("'\(from)'") { try move(from, to, isFolder) }
         case let .removed(path, isFolder): guarded("'\(path)'") { try remove(path, isFolder) }
-        case let .refused(path, reason): fail(path, "refused", "\(reason)", leave: true)
+        case let .refused(path, reason): fail(path, "refused", "\(reason)", leave: reason.isPassing)
         case .scanFinished:
             if !isFirstScan { activity.emit(.rescanned) }
             isFirstScan = false
@@ -82,10 +82,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
 
     private func take(_ file: DroppedFile) {
         let path = absolute(file.path)
-        guard let head = readHead(path) else {
-            watcher.vanished(file)
-            return
-        }
+        guard let head = readHead(path) else { return unread(file) }
         switch DropRole(path: file.path, kind: FileKind(head: head, size: file.stamp.size)) {
         case let .image(label): takeImage(file, label: label)
         case let .sae(name) where file.path.split(separator: "/").count == 2:
@@ -106,6 +103,15 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         }
     }
 
+    /// A file that could not be read as it was delivered: gone or changed, or in a place that can't be read now.
+    private func unread(_ file: DroppedFile) {
+        if FileManager.default.fileExists(atPath: absolute(file.path)) {
+            watcher.postpone(file, rest: .seconds(min(60, file.attempt * file.attempt)))
+        } else {
+            watcher.vanished(file)
+        }
+    }
+
     private func readHead(_ path: String) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
@@ -120,8 +126,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         let plans = registry.workingViews
         do throws(ImagingError) {
             guard let read = try DroppedContent(path: absolute(file.path), bytesMax: preparation.limits.bytesMax) else {
-                watcher.vanished(file)
-                return
+                return unread(file)
             }
             content = read
         } catch {
@@ -253,7 +258,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         onNewWork()
     }
 
-    private func isLibrary(_ path: String) -> Bool { path.hasPrefix("models") || path.hasPrefix("saes") }
+    private func isLibrary(_ path: String) -> Bool { ["models", "saes"].contains(path.prefix { $0 != "/" }) }
 
     private func removeLibrary(_ path: String) throws {
         // Also when models/ itself goes: whatever has lost its files becomes inactive.
@@ -318,5 +323,15 @@ struct CatalogFiles: KnownFiles {
 
     private func stamp(_ record: PathRecord) -> FileStamp {
         FileStamp(size: record.size, mtime: record.mtimeNanoseconds, inode: UInt64(bitPattern: record.inode))
+    }
+}
+
+extension Refusal {
+    /// What may mend by itself where it is (a chmod, a rename); the rest goes to quarantine.
+    var isPassing: Bool {
+        switch self {
+        case .unreadable, .nameNotText: true
+        case .fifo, .socket, .device, .linkOutside, .linkToNothing, .folderLoop: false
+        }
     }
 }

@@ -115,6 +115,11 @@ extension Store {
 
     // MARK: Aggregates
 
+    /// The merged aggregates where they are at hand: never reads or waits.
+    public func aggregatesAtHand(in id: ViewRecord.ID) throws(StoreError) -> Aggregates? {
+        try view(id).contents.withLock { $0.lostMaxima.isEmpty ? $0.merged : nil }
+    }
+
     /// Aggregates of all latents over the present images. The first call after a start merges the segments'
     /// own (a few ms each); then they are kept and updated by every append, deletion and revival.
     public func aggregates(in id: ViewRecord.ID) throws(StoreError) -> Aggregates {

@@ -30,6 +30,10 @@ struct Run: AsyncParsableCommand {
     var config: String?
 
     func run() async throws {
+        // Whoever started it may have blocked signals, and a child inherits that.
+        var none = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, nil)
         do {
             try await Daemon(root: root, configurationFile: config).run()
         } catch {

@@ -1,6 +1,6 @@
 """Golden answers of Concepts on a small random store, by numpy in f64.
 
-    python tools/reference/concepts.py        # writes Tests/ConceptsTests/Golden/{concepts,npy}.json
+    python tools/reference/concepts.py        # writes Tests/ConceptsTests/Golden/concepts.json
 
 Definitions: PatchSAE (ICLR 2025), with prompt tokens left out of every image mean. Values are f16-exact, so that
 the store's rounding changes nothing; the images' means differ from f64 by the f32 they are kept in.
@@ -124,21 +124,6 @@ def spectrum(z, i):
     }
 
 
-def npy():
-    """What numpy writes for some arrays, and the CRC that zip stores of it."""
-    arrays = {
-        "text": np.array(["a", "héé\U0001f600", ""]), "scalar": np.array(197, "int64"), "bytes": np.array([0, 1, 2], "uint8"),
-        "matrix": np.arange(6, dtype="float32").reshape(2, 3), "cube": np.zeros((1, 2, 3), "float32"),
-        "ints": np.array([1, -2], "int32"), "none": np.zeros(0, "int32"), "empty": np.array(["", ""]),
-    }
-    out = {}
-    for name, array in arrays.items():
-        buffer = io.BytesIO()
-        np.lib.format.write_array(buffer, array, version=(1, 0))
-        out[name] = {"hex": buffer.getvalue().hex(), "crc": zlib.crc32(buffer.getvalue())}
-    return out
-
-
 def main():
     z, labels = random_store(np.random.default_rng(7))
     tokens = z.reshape(-1, LATENTS)
@@ -150,7 +135,6 @@ def main():
     }
     GOLDEN.mkdir(parents=True, exist_ok=True)
     (GOLDEN / "concepts.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
-    (GOLDEN / "npy.json").write_text(json.dumps(npy(), indent=1) + "\n")
 
 
 if __name__ == "__main__":
