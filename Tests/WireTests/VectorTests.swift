@@ -84,6 +84,28 @@ struct Vector: Decodable, Sendable, CustomTestStringConvertible {
         }
     }
 
+    /// The example client reads every vector as the file says, and the files are what their script writes.
+    @Test(
+        .enabled(if: ProcessInfo.processInfo.environment["SAED_TEST_PYTHON"] != nil, "SAED_TEST_PYTHON names no Python with protobuf"),
+        arguments: [["../examples/saed_client.py", "--vectors", "."], ["make.py", "--check"]])
+    func pythonAgrees(_ arguments: [String]) async throws {
+        let path = try #require(ProcessInfo.processInfo.environment["SAED_TEST_PYTHON"])
+        let (status, output) = try await onThread {
+            let python = Process()
+            python.executableURL = URL(fileURLWithPath: path)
+            python.arguments = arguments
+            python.currentDirectoryURL = Vector.folder
+            let pipe = Pipe()
+            python.standardOutput = pipe
+            python.standardError = pipe
+            try python.run()
+            let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            python.waitUntilExit()
+            return (python.terminationStatus, output)
+        }
+        #expect(status == 0 && output.hasPrefix("\(try Vector.all().count) vectors"), "\(output)")
+    }
+
     @Test func thereAreGoodAndBadVectors() throws {
         let vectors = try Vector.all()
         #expect(vectors.count { $0.error == nil } >= 10 && vectors.count { $0.error != nil } >= 15)
