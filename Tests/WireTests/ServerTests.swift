@@ -145,6 +145,25 @@ import WireNIO
         await rig.stop()
     }
 
+    /// The answer to a socket that is closed already fails at once, while the frames behind it are still being parsed.
+    @Test func clientsThatHangUpBeforeTheyAreAnsweredDisturbNobody() async throws {
+        let rig = try await Rig()
+        let neighbour = try await rig.connect()
+        let hello = Frame(.hello, payload: WireFormat.bytes(Saed_Hello.with { $0.client = "hasty" }))
+        let bytes = ([hello] + (1...10).flatMap { id in [Frame(.ping), .request(UInt32(id)) { $0.watch = .init() }] }).flatMap(\.encoded)
+        for length in [bytes.count, bytes.count - 3, hello.encoded.count] {
+            for _ in 0..<100 { try await RawClient(path: rig.path).send(raw: Array(bytes.prefix(length))) }
+        }
+        var gone = 0
+        _ = try await rig.events.first { event -> Bool? in
+            if case .disconnected = event { gone += 1 }
+            return gone == 300 ? true : nil
+        }
+        try await neighbour.send([.request(2) { $0.status = .init() }])
+        #expect(try await neighbour.answer(2).map(\.kind) == [.part, .end])
+        await rig.stop()
+    }
+
     /// 1 GiB for a client that doesn't read: the handler must be held back when the buffers are full.
     @Test func aSlowReaderHoldsItsHandlerBackInBoundedMemory() async throws {
         let rig = try await Rig { $0.outboundBytes = 1 << 20 }
