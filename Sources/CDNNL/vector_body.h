@@ -59,8 +59,7 @@ static inline __attribute__((always_inline)) float NAME(largest)(V v) {
 #undef HALVE
 #undef ACROSS
 
-/// e^x for x <= 0 (any x below 88 in truth), within 2 units in the last place; below -87.3 the answer is 0, and
-/// NaN stays NaN. x = n ln 2 + r, |r| <= ln 2 / 2; e^r by the polynomial of Cephes' expf.
+/// e^x for x <= 88, within 2 units in the last place; below -87.3 the answer is 0, and NaN stays NaN. x = n ln 2 + r, |r| <= ln 2 / 2; e^r by the polynomial of Cephes' expf.
 static inline __attribute__((always_inline)) V NAME(exp)(V x) {
     const float limit = -87.33654f;  // ln(FLT_MIN): smaller results would be subnormal
     I vanish = x < limit;
@@ -219,6 +218,35 @@ static inline void NAME(strip)(const float *a, int64_t row_step, int64_t k_step,
 #undef PIECE
 }
 
+/// One tile of a product with packed weights: the sums of TILE_ROWS rows, each given by its own pointer, with one
+/// panel `[depth][VECTORS * LANES]`. Spread over the work, `lines` cache lines from `fetch` on are brought near: as
+/// a burst at the start they would wait for each other.
+static inline __attribute__((always_inline)) void NAME(panel_tile)(const float *const rows[TILE_ROWS], const float *panel,
+                                                                   int64_t depth, const float *fetch, int64_t lines,
+                                                                   V c[TILE_ROWS][VECTORS]) {
+    enum { STRETCH = 32 };
+    const int64_t stretches = (depth + STRETCH - 1) / STRETCH, burst = (lines + stretches - 1) / stretches;
+    _Pragma("clang loop unroll(full)") for (int r = 0; r < TILE_ROWS; r++)
+        _Pragma("clang loop unroll(full)") for (int j = 0; j < VECTORS; j++) c[r][j] = (V)0.0f;
+    for (int64_t start = 0; start < depth; start += STRETCH) {
+        for (int64_t i = 0; i < burst; i++, fetch += 16) __builtin_prefetch(fetch, 0, 2);
+        const int64_t end = start + STRETCH < depth ? start + STRETCH : depth;
+        for (int64_t k = start; k < end; k++, panel += VECTORS * LANES) {
+            V w[VECTORS];
+            _Pragma("clang loop unroll(full)") for (int j = 0; j < VECTORS; j++) w[j] = NAME(load)(panel + j * LANES);
+            _Pragma("clang loop unroll(full)") for (int r = 0; r < TILE_ROWS; r++) {
+                const V x = (V)rows[r][k];
+                _Pragma("clang loop unroll(full)") for (int j = 0; j < VECTORS; j++) c[r][j] += x * w[j];
+            }
+        }
+    }
+}
+
+/// The rows of a tile; past the last row that exists, that row again.
+static inline void NAME(tile_rows)(const float *x, int64_t stride, int64_t row, int64_t count, const float *rows[TILE_ROWS]) {
+    for (int r = 0; r < TILE_ROWS; r++) rows[r] = x + (row + r < count ? row + r : count - 1) * stride;
+}
+
 // ---- Transposition --------------------------------------------------------------------------------------
 
 // Of two rows that are `s` apart, the first keeps its columns without bit s and takes those of the second beside
@@ -323,39 +351,111 @@ static void NAME(attention)(const float *q, const float *k, const float *v, int6
     }
 }
 
-// ---- The encoder's product and scan ---------------------------------------------------------------------
+// ---- Products with packed weights -----------------------------------------------------------------------
 
-static void NAME(pack_rows)(const float *x, const float *shift, int64_t rows, int64_t width, float *packed) {
-    for (int64_t start = 0; start < rows; start += TILE_ROWS)
-        for (int64_t k = 0; k < width; k++) {
-            const float s = shift ? shift[k] : 0;
-            for (int r = 0; r < TILE_ROWS; r++)
-                *packed++ = start + r < rows ? x[(start + r) * width + k] - s : 0;
+/// `v * sigmoid(factor v)`.
+static inline __attribute__((always_inline)) V NAME(swish)(V v, float factor) {
+    V e = v * -factor;
+    e = NAME(exp)(NAME(select)(e > 88.0f, (V)88.0f, e));  // e^88 is finite, and v over it as good as zero
+    return v / (1.0f + e);
+}
+
+/// `v (1 + erf(v / sqrt 2)) / 2`, erf as a quotient of polynomials (Eigen's, for f32), within 3 units in the last place.
+static inline __attribute__((always_inline)) V NAME(gelu)(V v) {
+    V x = v * 0.70710678118654752f;
+    x = NAME(select)(x > 4.0f, (V)4.0f, x);  // there erf is 1 to the last bit
+    x = NAME(select)(x < -4.0f, (V)-4.0f, x);
+    const V s = x * x;
+    V p = (V)-2.72614225801306e-10f;
+    p = p * s + 2.77068142495902e-08f;
+    p = p * s + -2.10102402082508e-06f;
+    p = p * s + -5.69250639462346e-05f;
+    p = p * s + -7.34990630326855e-04f;
+    p = p * s + -2.95459980854025e-03f;
+    p = p * s + -1.60960333262415e-02f;
+    V q = (V)-1.45660718464996e-05f;
+    q = q * s + -2.13374055278905e-04f;
+    q = q * s + -1.68282697438203e-03f;
+    q = q * s + -7.37332916720468e-03f;
+    q = q * s + -1.42647390514189e-02f;
+    return v * 0.5f * (1.0f + x * p / q);
+}
+
+static inline __attribute__((always_inline)) V NAME(activated)(V v, saed_activation activation) {
+    switch (activation) {
+    case SAED_NONE: return v;
+    case SAED_QUICK_GELU: return NAME(swish)(v, 1.702f);
+    case SAED_GELU: return NAME(gelu)(v);
+    case SAED_RELU: return NAME(select)(v < 0, (V)0.0f, v);
+    }
+    return v;
+}
+
+static inline __attribute__((always_inline)) void NAME(product_of)(
+    const float *x, int64_t x_stride, int64_t rows, int64_t inputs, const float *panels, int64_t outputs, const float *bias,
+    saed_activation activation, int accumulate, float *y, int64_t y_stride) {
+    const int64_t panel_floats = inputs * VECTORS * LANES, count = (outputs + VECTORS * LANES - 1) / (VECTORS * LANES);
+    const int64_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS, lines = (panel_floats / 16 + tiles - 1) / tiles;
+    for (int64_t p = 0; p < count; p++) {
+        const float *panel = panels + p * panel_floats;
+        const int64_t column = p * VECTORS * LANES, width = outputs - column;
+        for (int64_t tile = 0; tile < tiles; tile++) {
+            const float *at[TILE_ROWS];
+            V c[TILE_ROWS][VECTORS];
+            NAME(tile_rows)(x, x_stride, tile * TILE_ROWS, rows, at);
+            NAME(panel_tile)(at, panel, inputs, panel + panel_floats + tile * lines * 16, p + 1 < count ? lines : 0, c);
+            const int64_t valid = rows - tile * TILE_ROWS;
+            float *out = y + tile * TILE_ROWS * y_stride + column;
+            _Pragma("clang loop unroll(full)") for (int j = 0; j < VECTORS; j++) {
+                const V b = NAME(load)(bias + column + j * LANES);
+                const int64_t part = width - j * LANES < LANES ? width - j * LANES : LANES;
+                if (part <= 0) break;
+                _Pragma("clang loop unroll(full)") for (int r = 0; r < TILE_ROWS; r++) {
+                    if (r >= valid) break;
+                    V v = NAME(activated)(c[r][j] + b, activation);
+                    float *place = out + r * y_stride + j * LANES;
+                    if (accumulate) v += part == LANES ? NAME(load)(place) : NAME(load_part)(place, part, 0);
+                    if (part == LANES)
+                        NAME(store)(place, v);
+                    else
+                        memcpy(place, &v, (size_t)part * sizeof(float));
+                }
+            }
         }
+    }
+}
+
+static void NAME(product)(const float *x, int64_t x_stride, int64_t rows, int64_t inputs, const float *panels, int64_t outputs,
+                          const float *bias, saed_activation activation, int accumulate, float *y, int64_t y_stride) {
+    // One copy each, without a branch on the activation inside.
+    switch (activation) {
+#define CASE(name)                                                                                                \
+    case name: NAME(product_of)(x, x_stride, rows, inputs, panels, outputs, bias, name, accumulate, y, y_stride); break;
+        CASE(SAED_NONE)
+        CASE(SAED_QUICK_GELU)
+        CASE(SAED_GELU)
+        CASE(SAED_RELU)
+#undef CASE
+    }
 }
 
 /// The pre-activations of a tile never leave the registers unless one is above zero.
-static int NAME(scan_panel)(const float *packed_rows, int64_t rows, int64_t width, const float *panel,
-                            const float *bias, uint32_t first_column, const float *next, saed_hits *hits) {
-    const int64_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS, panel_floats = width * VECTORS * LANES;
-    const int64_t ahead = (panel_floats + tiles - 1) / tiles;  // of the next panel, for each tile of this one
-    V offset[VECTORS];
-    for (int j = 0; j < VECTORS; j++) offset[j] = NAME(load)(bias + j * LANES);
+static int NAME(scan_panel)(const float *x, int64_t rows, int64_t width, const float *panel, const float *bias,
+                            uint32_t first_column, const float *next, saed_hits *hits) {
+    const int64_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS, lines = (width * VECTORS * LANES / 16 + tiles - 1) / tiles;
     for (int64_t tile = 0; tile < tiles; tile++) {
-        if (next) {
-            const int64_t begin = tile * ahead, end = begin + ahead < panel_floats ? begin + ahead : panel_floats;
-            for (int64_t i = begin; i < end; i += 16) __builtin_prefetch(next + i, 0, 2);
-        }
+        const float *at[TILE_ROWS];
         V c[TILE_ROWS][VECTORS];
-        NAME(tile3)(packed_rows + tile * width * TILE_ROWS, 1, TILE_ROWS, panel, VECTORS * LANES, width, c);
+        const int64_t row = tile * TILE_ROWS;
+        NAME(tile_rows)(x, width, row, rows, at);
+        NAME(panel_tile)(at, panel, width, next ? next + tile * lines * 16 : panel, next ? lines : 0, c);
         if (hits_reserve(hits, TILE_ROWS * VECTORS * LANES)) return -1;
         saed_hit *hit = hits->items + hits->count;
-        const int64_t row = tile * TILE_ROWS;
 #pragma clang loop unroll(full)
         for (int r = 0; r < TILE_ROWS; r++) {
 #pragma clang loop unroll(full)
             for (int j = 0; j < VECTORS; j++) {
-                V z = c[r][j] + offset[j];
+                V z = c[r][j] + NAME(load)(bias + j * LANES);
 #ifdef POSITIVE_MASK
                 uint32_t mask = POSITIVE_MASK(z);
 #else
@@ -435,7 +535,8 @@ static const saed_kernels NAME(kernels) = {
     .exponential = NAME(exponential),
     .attention_scratch = NAME(attention_scratch),
     .attention = NAME(attention),
-    .pack_rows = NAME(pack_rows),
+    .transposed = NAME(transposed),
+    .product = NAME(product),
     .scan_panel = NAME(scan_panel),
     .widen_half = NAME(widen_half),
     .narrow_half = NAME(narrow_half),

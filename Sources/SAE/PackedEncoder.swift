@@ -1,10 +1,9 @@
 // The encoder's product, bias, ReLU and sparsification in one pass.
 //
-// Legend: d width, n latents, a panel: the `panelColumns` (48 with AVX-512) latents whose sums for `tileRows` (8)
-// rows fill the registers. W_enc lies as [panel][d][panelColumns], x (less b_dec) as [tile][d][tileRows]. A thread
-// takes a panel (147 KiB at d = 768: it stays in the second-level cache) against all rows, so W_enc is read from
-// memory once a batch; a tile's sums over all of d stay in registers, are compared with zero there, and only what
-// is active is written.
+// Legend: d width, n latents; a panel: the `Panels.columns` (48 with AVX-512) latents whose sums for a tile of rows
+// (8) fill the registers. A thread takes a panel (147 KiB at d = 768: it stays in the second-level cache) against
+// all rows, so W_enc is read from memory once a batch; a tile's sums over all of d stay in registers, are compared
+// with zero there, and only what is active is written.
 
 import Basics
 import CDNNL
@@ -12,14 +11,12 @@ import Kernels
 
 package struct PackedEncoder: Sendable {
     package let width, latents: Int
-    private let set: InstructionSet
-    private let panelColumns, tileRows: Int
-    private let panels: FloatBuffer
+    private let panels: Panels
     /// Padded to whole panels with -inf: what does not exist is never active.
     private let bias: FloatBuffer
     private let shift: [Float]?
 
-    /// A batch is encoded in parts of so many rows: bounds the packed copy of x (25 MB at d = 768).
+    /// A batch is encoded in parts of so many rows: bounds the shifted copy of x (25 MB at d = 768).
     private static let partRows = 8192
 
     /// - Parameters:
@@ -31,29 +28,12 @@ package struct PackedEncoder: Sendable {
     ) {
         self.width = width
         self.latents = latents
-        self.set = set
         self.shift = shift
-        let kernels = set.table
-        let columns = Int(kernels.panel_columns), panelCount = (latents + columns - 1) / columns
-        panelColumns = columns
-        tileRows = Int(kernels.tile_rows)
-        let panels = FloatBuffer(count: panelCount * width * columns)
-        Team.parallelFor(panelCount) { panel in
-            let first = panel * columns, count = min(columns, latents - first)
-            var out = panels.pointer + panel * width * columns
-            for k in 0..<width {
-                out.update(from: weights + k * latents + first, count: count)
-                out += columns
-            }
-        }
-        self.panels = panels
-        self.bias = FloatBuffer(count: panelCount * columns)
-        self.bias.pointer.update(repeating: -.infinity, count: panelCount * columns)
-        self.bias.pointer.update(from: bias, count: latents)
+        panels = Panels(inputs: width, outputs: latents, layout: .inOut, weights: weights, set: set)
+        self.bias = panels.padded(bias, with: -.infinity)
     }
 
     package var byteCount: Int { panels.byteCount + bias.byteCount }
-    private var panelCount: Int { bias.count / panelColumns }
 
     package func encode(_ x: UnsafePointer<Float>, rows: Int) -> SparseRows {
         if rows <= PackedEncoder.partRows { return encodePart(x, rows: rows) }
@@ -70,40 +50,39 @@ package struct PackedEncoder: Sendable {
 
     private func encodePart(_ x: UnsafePointer<Float>, rows: Int) -> SparseRows {
         guard rows > 0 else { return SparseRows(width: latents) }
-        let tiles = (rows + tileRows - 1) / tileRows
-        return withScratch(tiles * tileRows * width) { packed in
-            pack(x, rows: rows, into: packed)
-            // More chunks than threads, so that one thread slowed by others does not hold up all; each a run of
-            // neighbouring panels, so that its finds are ordered.
-            var chunks = HitLists(count: min(panelCount, 16 * Team.threads))
-            defer { chunks.free() }
-            scan(packed, rows: rows, into: chunks)
-            return chunks.merged(rows: rows, width: latents)
-        }
-    }
-
-    private func pack(_ x: UnsafePointer<Float>, rows: Int, into packed: UnsafeMutablePointer<Float>) {
-        let kernel = set.table.pack_rows!
-        let block = 8 * tileRows
-        func pack(_ shift: UnsafePointer<Float>?) {
-            Team.parallelRows(rows, block: block) { part in
-                kernel(x + part.lowerBound * width, shift, Int64(part.count), Int64(width), packed + part.lowerBound * width)
+        guard let shift else { return encodeShifted(x, rows: rows) }
+        return withScratch(rows * width) { shifted in
+            shift.withUnsafeBufferPointer { shift in
+                Team.parallelRows(rows, block: 64) { block in
+                    for row in block {
+                        let from = x + row * width, to = shifted + row * width
+                        for i in 0..<width { to[i] = from[i] - shift[i] }
+                    }
+                }
             }
+            return encodeShifted(shifted, rows: rows)
         }
-        if let shift { shift.withUnsafeBufferPointer { pack($0.baseAddress) } } else { pack(nil) }
     }
 
-    private func scan(_ packed: UnsafePointer<Float>, rows: Int, into chunks: HitLists) {
-        let kernel = set.table.scan_panel!
-        let panelFloats = width * panelColumns, count = chunks.count
+    private func encodeShifted(_ x: UnsafePointer<Float>, rows: Int) -> SparseRows {
+        // More chunks than threads, so that one thread slowed by others does not hold up all; each a run of
+        // neighbouring panels, so that its finds are ordered.
+        let chunks = HitLists(count: min(panels.count, 16 * Team.threads))
+        defer { chunks.free() }
+        scan(x, rows: rows, into: chunks)
+        return chunks.merged(rows: rows, width: latents)
+    }
+
+    private func scan(_ x: UnsafePointer<Float>, rows: Int, into chunks: HitLists) {
+        let kernel = panels.set.table.scan_panel!
+        let count = chunks.count
         Team.parallelFor(count) { chunk in
-            let range = chunk * panelCount / count..<(chunk + 1) * panelCount / count
+            let range = chunk * panels.count / count..<(chunk + 1) * panels.count / count
             for panel in range {
-                let weights = panels.pointer + panel * panelFloats
+                let column = panel * panels.columns
                 let status = kernel(
-                    packed, Int64(rows), Int64(width), weights, bias.pointer + panel * panelColumns,
-                    UInt32(panel * panelColumns), panel + 1 < range.upperBound ? weights + panelFloats : nil,
-                    chunks.lists + chunk)
+                    x, Int64(rows), Int64(width), panels.pointer(panel), bias.pointer + column, UInt32(column),
+                    panel + 1 < range.upperBound ? panels.pointer(panel + 1) : nil, chunks.lists + chunk)
                 precondition(status == 0, "out of memory for the active latents of \(rows) tokens")
             }
         }
@@ -121,7 +100,7 @@ private struct HitLists {
         lists.initialize(repeating: saed_hits(items: nil, count: 0, capacity: 0), count: count)
     }
 
-    mutating func free() {
+    func free() {
         for chunk in 0..<count { saed_hits_free(lists + chunk) }
         lists.deallocate()
     }

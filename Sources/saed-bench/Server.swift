@@ -13,7 +13,7 @@ final class Server {
     private let hook: HookPoint
     /// Each loaded when first asked for: the process that measures the limits holds no tower.
     private var tower: VisionTower?
-    private var products: BareProducts?
+    private var products: OneDNNProducts?
     private let x: FloatBuffer
     private let embeddings: FloatBuffer
     private var sae: SparseAutoencoder?
@@ -95,10 +95,10 @@ final class Server {
         return loaded
     }
 
-    private func loadedProducts() throws -> BareProducts {
+    private func loadedProducts() throws -> OneDNNProducts {
         if let products { return products }
         let layers = Workload.size(workload.name).clip.vision.tower.layers
-        let loaded = try BareProducts(width: workload.width, layers: layers, rows: workload.batch * workload.tokens)
+        let loaded = try OneDNNProducts(width: workload.width, layers: layers, rows: workload.batch * workload.tokens)
         products = loaded
         return loaded
     }
@@ -137,7 +137,7 @@ final class Server {
 }
 
 /// The products of all blocks and nothing else: the ceiling that oneDNN sets.
-private struct BareProducts {
+private struct OneDNNProducts {
     private let linears: [PackedLinear]
     private let input, output: FloatBuffer
 
@@ -147,7 +147,7 @@ private struct BareProducts {
             try [(width, 3 * width), (width, width), (width, 4 * width), (4 * width, width)].map { inputs, outputs in
                 try PackedLinear(inputs: inputs, outputs: outputs, layout: .inOut, weights: {
                     weights.fill("bare", scale: 0.05, into: UnsafeMutableBufferPointer(start: $0, count: inputs * outputs))
-                }, bias: [Float](repeating: 0, count: outputs))
+                }, bias: [Float](repeating: 0, count: outputs), using: .oneDNN)
             }
         }
         input = FloatBuffer(count: rows * 4 * width)

@@ -1,5 +1,6 @@
 // Reference: torch.nn.functional.linear and activations in f64 (tools/reference/kernels.py).
-// oneDNN sums in f32: 1e-6 of the output's root mean square at the longest sums, more only by its GELU.
+// Sums are in f32: 1e-6 of the output's root mean square at the longest, more only by oneDNN's GELU. Every library
+// and instruction set that this processor has is tested.
 
 import Kernels
 import Testing
@@ -24,27 +25,29 @@ private let golden = GoldenKernels.shared
             bias: test.bias ? golden.values(name + ".bias", test.outputs, scale: 1) : nil)
     }
 
-    @Test(arguments: golden.linear)
-    func productMatchesPyTorch(_ test: GoldenKernels.Linear) throws {
+    @Test(arguments: golden.linear, ProductLibrary.available)
+    func productMatchesPyTorch(_ test: GoldenKernels.Linear, _ library: ProductLibrary) throws {
         let (k, n) = (test.inputs, test.outputs)
         let given = operands(test)
         let transposed = (0..<k * n).map { given.weight[$0 % n * k + $0 / n] }
         let activation = try #require(activations[test.activation])
         for (layout, weight) in [(PackedLinear.Layout.outIn, given.weight), (.inOut, transposed)] {
             let linear = try PackedLinear(
-                inputs: k, outputs: n, layout: layout, weights: { $0.update(from: weight, count: k * n) }, bias: given.bias)
+                inputs: k, outputs: n, layout: layout, weights: { $0.update(from: weight, count: k * n) }, bias: given.bias,
+                using: library)
             var y = given.y
             linear.apply(given.x, rows: test.rows, into: &y, activation: activation, accumulate: test.accumulate)
             test.output.expect(y, within: 3e-6)
         }
     }
 
-    @Test func rowsMayBeFarApart() throws {
+    @Test(arguments: ProductLibrary.available)
+    func rowsMayBeFarApart(_ library: ProductLibrary) throws {
         let test = try #require(golden.linear.first { $0.rows == 5 })
         let given = operands(test)
         let linear = try PackedLinear(
             inputs: test.inputs, outputs: test.outputs, layout: .outIn,
-            weights: { $0.update(from: given.weight, count: given.weight.count) }, bias: given.bias)
+            weights: { $0.update(from: given.weight, count: given.weight.count) }, bias: given.bias, using: library)
         let xStride = test.inputs + 9, yStride = test.outputs + 3
         var x = [Float](repeating: .nan, count: test.rows * xStride), y = [Float](repeating: 77, count: test.rows * yStride)
         for row in 0..<test.rows {
@@ -59,10 +62,11 @@ private let golden = GoldenKernels.shared
     }
 
     /// Row counts come and go beyond what stays prepared; each answer is that of the first time.
-    @Test func manyRowCountsGiveTheSameRows() throws {
+    @Test(arguments: ProductLibrary.available)
+    func manyRowCountsGiveTheSameRows(_ library: ProductLibrary) throws {
         let k = 40, n = 24
         let weight = golden.values("many.weight", k * n, scale: 0.3), x = golden.values("many.x", 64 * k, scale: 1)
-        let linear = try PackedLinear(inputs: k, outputs: n, layout: .inOut, weights: { $0.update(from: weight, count: k * n) }, bias: nil)
+        let linear = try PackedLinear(inputs: k, outputs: n, layout: .inOut, weights: { $0.update(from: weight, count: k * n) }, bias: nil, using: library)
         var whole = [Float](repeating: 0, count: 64 * n)
         linear.apply(x, rows: 64, into: &whole)
         for rows in [1, 2, 3, 5, 8, 13, 21, 34, 55, 4, 6, 7, 9, 10, 11, 12, 14, 15, 16, 17, 1, 64] {
@@ -81,10 +85,11 @@ private let golden = GoldenKernels.shared
     }
 
     /// Full size, every token of a batch of eight: the wide code paths; reference is a plain sum in f64.
-    @Test func fullSizeRowsAreRight() throws {
+    @Test(arguments: ProductLibrary.available)
+    func fullSizeRowsAreRight(_ library: ProductLibrary) throws {
         let rows = 1576, k = 768, n = 3072
         let weight = golden.values("full.weight", k * n, scale: 0.06), x = golden.values("full.x", rows * k, scale: 2)
-        let linear = try PackedLinear(inputs: k, outputs: n, layout: .outIn, weights: { $0.update(from: weight, count: k * n) }, bias: nil)
+        let linear = try PackedLinear(inputs: k, outputs: n, layout: .outIn, weights: { $0.update(from: weight, count: k * n) }, bias: nil, using: library)
         let y = FloatBuffer(count: rows * n)
         linear.apply(x, rows: rows, into: y.pointer)
         var worst = 0.0

@@ -89,13 +89,18 @@ typedef struct {
                       int64_t head_dim, int causal, int64_t first, int64_t last, float *out, int64_t out_stride,
                       const float *next, int64_t next_step, float *scratch);
 
-    /// Rows `x - shift` (shift may be NULL), `tile_rows` at a time, as `[tile][width][tile_rows]`; the last tile
-    /// is filled with zeros.
-    void (*pack_rows)(const float *x, const float *shift, int64_t rows, int64_t width, float *packed);
-    /// All entries above zero of `rows x panel + bias`, appended to `hits`, in order of rows within each tile.
-    /// `panel` is `[width][panel_columns]`. `next` (may be NULL) is fetched into cache meanwhile.
+    /// `to[c][r] = from[r][c] * scale` for `columns` columns; past `rows`, up to `padded` (a multiple of `lanes`),
+    /// zeros.
+    void (*transposed)(const float *from, int64_t from_stride, int64_t rows, int64_t columns, float scale, float *to,
+                       int64_t to_stride, int64_t padded);
+    /// `y = activation(x W + bias)`, plus the old y where `accumulate`. W lies in panels `[inputs][panel_columns]`,
+    /// one after the other, and bias is as long as they are wide; only `outputs` columns of y are touched.
+    void (*product)(const float *x, int64_t x_stride, int64_t rows, int64_t inputs, const float *panels, int64_t outputs,
+                    const float *bias, saed_activation activation, int accumulate, float *y, int64_t y_stride);
+    /// All entries above zero of `x panel + bias` (x is `[rows][width]`), appended to `hits`: by tile, then row, then
+    /// column. `next` (may be NULL) is the panel that comes next, fetched into cache meanwhile.
     /// Returns 0, or -1 when memory ran out.
-    int (*scan_panel)(const float *packed_rows, int64_t rows, int64_t width, const float *panel, const float *bias,
+    int (*scan_panel)(const float *x, int64_t rows, int64_t width, const float *panel, const float *bias,
                       uint32_t first_column, const float *next, saed_hits *hits);
 
     void (*widen_half)(const uint16_t *from, float *to, int64_t count);
