@@ -126,6 +126,16 @@ def specificity(z: np.ndarray, alive: np.ndarray, labelled: np.ndarray, labels: 
         if both.shape[1]:
             pair_mass = np.maximum(pair_mass, (z.T @ both / np.maximum(z.sum(0), 1e-9)[:, None]).max(1))
     pure = mass.max(1) >= NAMEABLE
+    # Where in the image: one of 4 x 4 cells of 3 x 3 patches, whatever is there.
+    place = np.flatnonzero(labelled) % scenes.GRID**2
+    cell = place // scenes.GRID // 3 * 4 + place % scenes.GRID // 3
+    in_cell = z.T @ np.eye(16, dtype=np.float32)[cell] / np.maximum(z.sum(0), 1e-9)[:, None]
+    placed = (in_cell.max(1) >= NAMEABLE) & ~pure & ~hit
+    # A value against the others of its factor alone: objects with objects, backgrounds with backgrounds.
+    own = np.zeros(len(mass))
+    for among in ([i for i, (k, _) in enumerate(names) if k != "background"], [i for i, (k, _) in enumerate(names) if k == "background"]):
+        rows = truth[:, among].any(1)
+        own = np.maximum(own, auroc(z[rows], truth[rows][:, among]).max(1))
     by_factor = {k: int(sum(hit[i] and names[best[i]][0] == k for i in range(len(hit)))) for k in FACTORS}
     found = {names[i] for i in range(len(names)) if (area[:, i] > SPECIFIC).any()}
     pure_by = {k: int(sum(pure[i] and names[mass[i].argmax()][0] == k for i in range(len(pure)))) for k in FACTORS}
@@ -136,6 +146,9 @@ def specificity(z: np.ndarray, alive: np.ndarray, labelled: np.ndarray, labels: 
         "mean_best_auroc": float(area.max(1).mean()), "median_best_auroc": float(np.median(area.max(1))),
         "pure": int(pure.sum()), "pure_share": float(pure.mean()), "pure_by_factor": pure_by,
         "pure_or_specific_share": float((pure | hit).mean()),
+        "specific_within_kind": int((own > SPECIFIC).sum()), "specific_within_kind_share": float((own > SPECIFIC).mean()),
+        "activity_share": float((z[:, hit] > 0).sum() / (z > 0).sum()),
+        "place_share": float(placed.mean()),
         "pure_pair_share": float((pair_mass >= NAMEABLE).mean()),
         "_area": area, "_names": names, "_mass": mass,
     }
@@ -176,7 +189,7 @@ def sheet(scenes_of: list[scenes.Scene], z: np.ndarray, title: str, path: str, c
                 y, x = (int(v) * scenes.SIZE // scenes.GRID for v in divmod(int(z[i].argmax()), scenes.GRID))
                 ImageDraw.Draw(tile).rectangle((x - 2, y - 2, x + 17, y + 17), outline=(255, 255, 255), width=2)
             canvas.paste(tile.resize((side, side), Image.Resampling.LANCZOS), (4 + c * (side + 4), 22 + r * (side + 4)))
-    canvas.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    canvas.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def choose(area: np.ndarray, names: list[tuple[str, str]], a_factor: int = 3) -> list[tuple[int, int]]:
@@ -306,11 +319,13 @@ def table(f: dict) -> str:
         ("**L0**, mean a token", f"class {l0['class']:.1f}, patches {l0['patch']:.1f}"),
         ("Dead / dense latents", f"{s['dead']} never fire on {s['tokens']:,} tokens / {s['dense']} fire on more than a tenth, of {s['latents']:,}"),
         ("**Specific latents** (AUROC > 0.95)", f"{p['specific']} of {p['alive']} alive, {percent(p['specific_share'])} ({by(p['specific_by_factor'])})"),
+        ("share of what fires on a patch that is specific", percent(p["activity_share"])),
         ("values that have a specific latent", by(p["values_with_a_specific_latent"])),
         ("mean of the latents' best AUROC", f"{p['mean_best_auroc']:.3f} (median {p['median_best_auroc']:.3f})"),
         ("**Pure latents** (90 % of the activation on one value)", f"{percent(p['pure_share'])} of the alive ({by(p['pure_by_factor'])})"),
-        ("pure or specific", percent(p["pure_or_specific_share"])),
-        ("*Control*, random directions of the same density", f"specific {c['specific']} ({percent(c['specific_share'])}); mean best AUROC {c['mean_best_auroc']:.3f}; pure {percent(c['pure_share'])}; pure or specific {percent(c['pure_or_specific_share'])}"),
+        ("pure or specific / of the rest, bound to one sixteenth of the image", f"{percent(p['pure_or_specific_share'])} / {percent(p['place_share'])}"),
+        ("90 % of the activation on one pair of values of an object", percent(p["pure_pair_share"])),
+        ("*Control*, random directions of the same density", f"specific {c['specific']} ({percent(c['specific_share'])}); mean best AUROC {c['mean_best_auroc']:.3f}; pure {percent(c['pure_share'])} ({by(c['pure_by_factor'])}); one pair {percent(c['pure_pair_share'])}; place {percent(c['place_share'])}"),
     ]
     return "| figure | on held-out scenes, from the f16 files |\n| --- | --- |\n" + "\n".join(f"| {a} | {b} |" for a, b in rows) + "\n"
 

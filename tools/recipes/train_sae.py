@@ -13,9 +13,9 @@ first reconstruction has the right size; the l1 term is warmed up; the rate fall
 over the last part; tokens come from a shuffled store of activations, `patches` random
 patches an image and its class token `class_copies` times (else it is one of 145, and the
 zero-shot head reads little else). The first term is the mean over nested dictionaries
-(`nested`: the first 64 latents alone, the first 256, ..., all): the first latents have
+(`nested`: the first 64 latents alone, the first 192, ..., all): the first latents have
 to carry on their own what explains most, which keeps a colour or a background from being
-split over hundreds of narrow latents. Training divides activations by one
+split over many narrow latents. Training divides activations by one
 number that gives them unit mean square and the export multiplies it back into the biases:
 every term of the loss scales alike, so this changes nothing but the biases' speed.
 """
@@ -189,17 +189,17 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="training scenes, from 'scenes.py dataset'")
     parser.add_argument("--out", required=True, help="folder for the exported SAE")
     parser.add_argument("--name", default="scenes", help="the model's name in cfg.json")
-    parser.add_argument("--latents", type=int, default=2048)
-    parser.add_argument("--images", type=int, default=30_000)
+    parser.add_argument("--latents", type=int, default=512)
+    parser.add_argument("--images", type=int, default=12_000)
     parser.add_argument("--patches", type=int, default=37, help="random patches an image")
     parser.add_argument("--class-copies", type=int, default=3)
-    parser.add_argument("--nested", default="64,256,1024", help="sizes of the dictionaries inside; empty for none")
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--batch", type=int, default=2048)
-    parser.add_argument("--rate", type=float, default=4e-4)
-    parser.add_argument("--decay", type=float, default=0.2, help="share of the steps over which the rate falls to zero")
-    parser.add_argument("--l1", type=float, default=2e-4)
-    parser.add_argument("--l1-warm", type=int, default=1000)
+    parser.add_argument("--nested", default="64,192", help="sizes of the dictionaries inside; empty for none")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--batch", type=int, default=1024)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--decay", type=float, default=0.3, help="share of the steps over which the rate falls to zero")
+    parser.add_argument("--l1", type=float, default=5e-4)
+    parser.add_argument("--l1-warm", type=int, default=300)
     parser.add_argument("--dead-after", type=int, default=64)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=42)
