@@ -211,13 +211,13 @@ extension Store {
         return value
     }
 
-    /// An image's label and path are those of its earliest path.
+    /// An image's path is its earliest one, its label that of the earliest path that has one.
     private static func renew(_ image: ImageRecord.ID, _ db: Database) throws -> ImageRecord {
         try ImageRecord.fetchOne(
             db,
             sql: """
                 UPDATE images SET
-                    label = (SELECT label FROM paths WHERE image = images.id ORDER BY id LIMIT 1),
+                    label = (SELECT label FROM paths WHERE image = images.id AND label IS NOT NULL ORDER BY id LIMIT 1),
                     path = (SELECT path FROM paths WHERE image = images.id ORDER BY id LIMIT 1),
                     absent = NOT EXISTS (SELECT 1 FROM paths WHERE image = images.id)
                 WHERE id = ? RETURNING *

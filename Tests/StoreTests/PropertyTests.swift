@@ -16,7 +16,7 @@ private struct Naive {
     var paths: [(path: String, image: Int, label: String?)] = []
 
     func isPresent(_ image: Int) -> Bool { paths.contains { $0.image == image } }
-    func label(_ image: Int) -> String? { paths.first { $0.image == image }?.label }
+    func label(_ image: Int) -> String? { paths.first { $0.image == image && $0.label != nil }?.label }
 
     struct Statistics: Equatable {
         var active = 0, over = 0, max: Float = 0

@@ -82,7 +82,7 @@ public struct ImageRecord: Codable, Sendable, Equatable, Identifiable {
     /// `jpeg`, `png`, `webp`.
     public var format: String
     public var firstSeen: Double
-    /// The label of its earliest path that is still there.
+    /// The label of the earliest path that is still there and has one.
     public var label: String?
     /// The earliest path that is still there, or nil when absent.
     public var path: String?
