@@ -5,14 +5,19 @@ import Store
 import Testing
 
 @Suite struct ImagesTests {
+    @Test func theFirstPathThatHasALabelLabels() throws {
+        let folder = try TemporaryFolder()
+        let fixture = try Fixture(folder.path)
+        #expect(try fixture.addImage("u", path: "images/u.jpg", label: nil).image.label == nil)
+        #expect(try fixture.addImage("u", path: "images/owl/u.jpg", label: "owl").image.label == "owl")
+        #expect(try fixture.addImage("u", path: "images/bat/u.jpg", label: "bat").image.label == "owl")
+    }
+
     @Test func oneContentMayHaveManyPathsAndTheEarliestLabelsIt() throws {
         let folder = try TemporaryFolder()
         let fixture = try Fixture(folder.path)
         let first = try fixture.addImage("x", path: "images/cat/1.jpg", label: "cat")
         #expect(first.kind == .new)
-        let before = try fixture.addImage("u", path: "images/u.jpg", label: nil)
-        #expect(before.image.label == nil)
-        #expect(try fixture.addImage("u", path: "images/owl/u.jpg", label: "owl").image.label == "owl")
         let second = try fixture.addImage("x", path: "images/dog/2.jpg", label: "dog")
         #expect(second.kind == .another && second.image.id == first.image.id && second.image.label == "cat")
         #expect(try fixture.store.paths(of: first.image.id).map(\.path) == ["images/cat/1.jpg", "images/dog/2.jpg"])
