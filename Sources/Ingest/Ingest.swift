@@ -101,7 +101,6 @@ public final class Ingest: Sendable {
                 let intake = failing.withLock { $0 }
                 for path in (try? store.paths(of: image.id)) ?? [] {
                     intake?.fail(path.path, "image", "\(error)", leave: false)
-                    _ = try? store.removePath(path.path)
                 }
             },
             onTrouble: { activity.emit(.warning($0)) })

@@ -300,6 +300,11 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
             }
         }
         guarded("'\(path)'") {
+            // No event tells of our own move: what the catalog had at this path is gone with it.
+            if place != nil {
+                if try store.removePath(path) { activity.emit(.pathRemoved(path: path)) }
+                if isLibrary(path) { try removeLibrary(path) }
+            }
             try store.catalog.clearFailures(path: path)
             try store.catalog.addFailure(path: path, kind: kind, reason: reason, quarantine: place)
         }

@@ -6,7 +6,7 @@ import Store
 import Synchronization
 
 /// Images in the pipeline, by the number of views still to commit.
-final class Ledger: Sendable {
+package final class Ledger: Sendable {
     private struct State {
         var open: [ImageRecord.ID: Int] = [:]
         var skipped: Set<ImageRecord.ID> = []
@@ -14,8 +14,10 @@ final class Ledger: Sendable {
 
     private let state = Mutex(State())
 
+    package init() {}
+
     /// Takes an image for `views` snapshots; false where someone has it, or it is skipped.
-    func claim(_ image: ImageRecord.ID, views: Int) -> Bool {
+    package func claim(_ image: ImageRecord.ID, views: Int) -> Bool {
         state.withLock { state in
             guard state.open[image] == nil, !state.skipped.contains(image) else { return false }
             state.open[image] = views
@@ -24,7 +26,7 @@ final class Ledger: Sendable {
     }
 
     /// One view's snapshot is committed, or given up.
-    func finished(_ image: ImageRecord.ID) {
+    package func finished(_ image: ImageRecord.ID) {
         state.withLock { state in
             guard let left = state.open[image] else { return }
             state.open[image] = left > 1 ? left - 1 : nil
@@ -32,12 +34,12 @@ final class Ledger: Sendable {
     }
 
     /// Lets go of an image whatever is missing.
-    func release(_ image: ImageRecord.ID) {
+    package func release(_ image: ImageRecord.ID) {
         state.withLock { _ = $0.open.removeValue(forKey: image) }
     }
 
     /// Leaves an image out until something new is heard of it: its file can't be read now.
-    func skip(_ image: ImageRecord.ID) {
+    package func skip(_ image: ImageRecord.ID) {
         state.withLock { state in
             state.open[image] = nil
             state.skipped.insert(image)
@@ -45,8 +47,8 @@ final class Ledger: Sendable {
     }
 
     /// Something changed in the drop folder: what could not be read may be readable now.
-    func unskipAll() { state.withLock { $0.skipped = [] } }
+    package func unskipAll() { state.withLock { $0.skipped = [] } }
 
-    var running: Int { state.withLock { $0.open.count } }
-    var skipped: [ImageRecord.ID] { state.withLock { Array($0.skipped) } }
+    package var running: Int { state.withLock { $0.open.count } }
+    package var skipped: [ImageRecord.ID] { state.withLock { Array($0.skipped) } }
 }

@@ -74,7 +74,7 @@ import Testing
         #expect(missing.status == 1 && missing.errors == "saectl: '/nonexistent/x.png': No such file or directory\n")
     }
 
-    @Test func whatIsNoRegularFileIsRefusedWhereItLies() throws {
+    @Test func whatIsNoRegularFileGoesToQuarantineToo() throws {
         let rig = try Rig.tiny()
         let images = rig.images.path
         #expect(mkfifo(images + "/pipe.png", 0o644) == 0)
@@ -92,7 +92,11 @@ import Testing
         ] {
             let failure = try #require(failures[path], "\(failures.keys)")
             #expect((failure["reason"] as? String)?.contains(reason) == true, "\(failure)")
-            #expect(failure["quarantine"] is NSNull, "\(failure)")
+            // Moved as it is: a link stays a link, and is not followed.
+            let place = try #require(failure["quarantine"] as? String)
+            var own = stat()
+            #expect(lstat(place, &own) == 0 && own.st_mode & S_IFMT != S_IFREG, "\(failure)")
+            #expect(lstat(rig.drop.appendingPathComponent(path).path, &own) != 0)
             #expect(rig.log.split(separator: "\n").count { $0.contains("'\(path)'") } == 1, "\(rig.log)")
         }
         #expect(try Set(rig.list().keys) == ["images/a/b/good.png"])
@@ -115,7 +119,67 @@ import Testing
         #expect(try rig.failures().isEmpty)
     }
 
+    @Test func goodContentOverwrittenWithBadIsGone() throws {
+        let rig = try Rig.tiny()
+        let file = try rig.put(Picture.png(1), "images/x.png")
+        try rig.put(Picture.png(2), "images/y.png")
+        try rig.wait()
+        // In place, and renamed over.
+        try Data("no image any more".utf8).write(to: file)
+        try rig.putOld(Picture.png(3, width: 200, height: 100).prefix(300), "images/y.png")
+        try rig.wait()
+        #expect(try rig.list().isEmpty && rig.json("status")["images"] as? Int == 0)
+        #expect(try Set(rig.failures().keys) == ["images/x.png", "images/y.png"])
+        try rig.put(Picture.png(1), "images/x.png")
+        try rig.wait()
+        #expect(try Set(rig.failures().keys) == ["images/y.png"])
+        #expect(try Set(rig.list().keys) == ["images/x.png"] && rig.storedSnapshots() == 2)
+    }
+
+    @Test func aNameCanNotForgeWhatIsPrinted() throws {
+        let rig = try Rig.tiny()
+        let name = "evil\n00:00:00.000 error   forged \u{1B}[31mred.jpg"
+        try rig.putOld(Data("text".utf8), "images/\(name)")
+        try rig.put(Picture.png(1), "images/a b/zèbre 斑马.png")
+        #expect(rename(try rig.put(Picture.png(2), "images/.hidden").path, rig.images.path + "/latin-\u{1}.png") == 0)
+        try rig.wait()
+        #expect(try rig.failures()["images/\(name)"] != nil)
+        #expect(try Set(rig.list().keys) == ["images/a b/zèbre 斑马.png", "images/latin-\u{1}.png"])
+        #expect(!rig.log.contains("\u{1B}") && !rig.log.contains("\n00:00:00.000 error   forged"), "\(rig.log)")
+        for command in ["failures", "images"] {
+            let printed = try rig.saectl(command).output
+            #expect(!printed.contains("\u{1B}") && !printed.contains("\n00:00:00") && !printed.contains("\u{1}"), "\(printed)")
+        }
+        // Linux allows names that are no text; such a file is refused where it lies.
+        try Picture.png(3).write(to: rig.root.appendingPathComponent("plain"))
+        let bytes: [CChar] = Array(rig.images.path.utf8CString.dropLast()) + [47, 98, -1, 46, 112, 110, 103, 0]
+        #expect(rename(rig.root.appendingPathComponent("plain").path, bytes) == 0)
+        try eventually("it is told") { try rig.failures().values.contains { ($0["reason"] as? String)?.contains("not UTF-8") == true } }
+        try rig.wait()
+    }
+
     // MARK: Models and SAEs
+
+    @Test func aModelBrokenInPlaceGoesToQuarantineWithItsView() throws {
+        let rig = try Rig.tiny()
+        try rig.put(Picture.png(1), "images/1.png")
+        try rig.wait()
+        let weights = rig.drop.appendingPathComponent("models/tiny/model.safetensors")
+        let content = try Data(contentsOf: weights)
+        try FileManager.default.removeItem(at: weights)
+        try content.prefix(content.count / 2).write(to: weights)
+        try eventually("it is refused") { try rig.failures()["models/tiny"] != nil }
+        #expect((try rig.failures()["models/tiny"]?["reason"] as? String)?.contains("truncated") == true)
+        try eventually("its view goes") { try rig.viewNames().isEmpty }
+        try rig.put(Picture.png(2), "images/2.png")
+        try rig.wait()
+        // Mended, it is back with what it made.
+        let mended = try TinyModel().write("mended", in: rig.source)
+        try FileManager.default.moveItem(at: mended, to: rig.drop.appendingPathComponent("models/tiny"))
+        try eventually("it is back") { try rig.viewNames() == ["tiny/base/plain"] }
+        try rig.wait()
+        #expect(try rig.storedSnapshots() == 2 && rig.failures().isEmpty)
+    }
 
     @Test func aBadModelIsRefusedByNameAndQuarantinedWhenDropped() throws {
         let rig = try Rig.tiny()
