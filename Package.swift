@@ -86,7 +86,7 @@ let package = Package(
         .testTarget(name: "SAETests", dependencies: ["SAE", "Kernels", "Basics", "Checkpoints"], resources: [.copy("Golden")]),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Basics"]),
         .testTarget(name: "ConceptsTests", dependencies: ["Concepts", "Store", "Basics"], exclude: ["Golden"]),
-        .testTarget(name: "IngestTests", dependencies: ["Ingest", "Basics", "CInotify"]),
+        .testTarget(name: "IngestTests", dependencies: ["Ingest", "Basics", "Store", "CInotify"]),
         .testTarget(name: "WireTests", dependencies: ["Wire", "WireNIO", "Basics"]),
         .testTarget(name: "SaectlTests", dependencies: ["SaectlKit", "Wire", "WireNIO"], exclude: ["Golden"]),
         .testTarget(name: "DaemonTests", dependencies: ["Daemon"]),

@@ -1,0 +1,35 @@
+// Who works on which image, against the ways in which work ends.
+
+import Ingest
+import Store
+import Testing
+
+@Suite struct LedgerTests {
+    private let one = ImageRecord.ID(rawValue: 1), two = ImageRecord.ID(rawValue: 2)
+
+    @Test func anImageIsClaimedOnceUntilItsLastViewIsFinished() {
+        let ledger = Ledger()
+        #expect(ledger.claim(one, views: 2))
+        #expect(!ledger.claim(one, views: 1))
+        #expect(ledger.claim(two, views: 1) && ledger.running == 2)
+        ledger.finished(one)
+        #expect(!ledger.claim(one, views: 1))
+        ledger.finished(one)
+        #expect(ledger.claim(one, views: 1))
+        ledger.release(one)
+        #expect(ledger.running == 1)
+        // Finishing what nobody has changes nothing.
+        ledger.finished(one)
+        #expect(ledger.running == 1)
+    }
+
+    @Test func whatIsSkippedIsLeftAloneUntilSomethingChanges() {
+        let ledger = Ledger()
+        #expect(ledger.claim(one, views: 3))
+        ledger.skip(one)
+        #expect(ledger.running == 0 && ledger.skipped == [one])
+        #expect(!ledger.claim(one, views: 1))
+        ledger.unskipAll()
+        #expect(ledger.skipped.isEmpty && ledger.claim(one, views: 1))
+    }
+}
