@@ -69,7 +69,10 @@ public final class Ingest: Sendable {
         if options.threads > 0 { Team.configure(threads: options.threads) }
         let ledger = Ledger()
         self.ledger = ledger
-        watcher = try DropWatcher(folder: options.dropFolder, known: CatalogFiles(store: store), options: options.watch) {
+        var watch = options.watch
+        // A fresh drop stands behind these, each of which is read, hashed, decoded and noted first.
+        watch.deliveriesMax = min(watch.deliveriesMax, 8)
+        watcher = try DropWatcher(folder: options.dropFolder, known: CatalogFiles(store: store), options: watch) {
             activity.emit(.warning("\($0)"))
         }
         committer = Committer(
