@@ -5,6 +5,7 @@
 Reads the same lines as `saed-bench serve` and answers the same JSON: `sae DENSITY`, `run TASK BATCH [FILE]`, `memory`.
 All are f32. The latents stay dense, as each engine leaves them: nobody else makes them sparse.
 """
+import gc
 import json
 import os
 import pathlib
@@ -89,8 +90,9 @@ class OpenVINO:
 
         def run(pixels):
             if pixels.shape[0] not in compiled:
-                # A shape of its own for each batch: what OpenVINO can plan best.
-                model = self.openvino.convert_model(module, example_input=torch.from_numpy(pixels), input=[pixels.shape])
+                # A shape of its own for each batch: what OpenVINO can plan best. Traced with one image, to save memory.
+                compiled.clear()
+                model = self.openvino.convert_model(module, example_input=torch.from_numpy(pixels[:1]), input=[pixels.shape])
                 # f32 must be asked for: its default is bf16 where the processor has it.
                 config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": THREADS, "PERFORMANCE_HINT": "LATENCY"}
                 compiled[pixels.shape[0]] = self.core.compile_model(model, "CPU", config).create_infer_request()
@@ -125,22 +127,27 @@ def main():
     model = load_model()
     size = WORKLOAD["imageSize"]
     pixels = np.fromfile(ROOT / "pixels.f32", np.float32).reshape(-1, 3, size, size)
-    tasks = {"tower": engine.make(Tower(model), "tower"), "hook": engine.make(Hook(model), "hook")}
+    held, run, density = None, None, None  # one task at a time: all of them together would need 10 GB
     for line in sys.stdin:
         words = line.split()
         if words[0] == "sae":
-            tasks.pop("sae", None)
-            tasks["sae"] = engine.make(HookSAE(model, load_file(ROOT / f"sae-{words[1]}/sae_weights.safetensors")), "sae")
-            answer = {}
+            density, held, run, answer = words[1], None, None, {}
         elif words[0] == "memory":
             answer = {"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
         else:
+            if held != words[1]:
+                held, run = words[1], None
+                gc.collect()
+                module = {"tower": lambda: Tower(model), "hook": lambda: Hook(model),
+                          "sae": lambda: HookSAE(model, load_file(ROOT / f"sae-{density}/sae_weights.safetensors"))}[held]()
+                run = engine.make(module, held)
             batch = pixels[: int(words[2])]
             start = time.perf_counter(), time.process_time()
-            out = tasks[words[1]](batch)
+            out = run(batch)
             answer = {"seconds": time.perf_counter() - start[0], "cpu_seconds": time.process_time() - start[1]}
             if len(words) > 3:
                 np.ascontiguousarray(out, np.float32).tofile(words[3])
+            del out
         protocol.write(json.dumps(answer) + "\n")
         protocol.flush()
 
