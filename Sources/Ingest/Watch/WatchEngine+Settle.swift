@@ -41,7 +41,12 @@ extension WatchEngine {
         defer { drop(record) }
         guard let path = record.path else { return }
         told[FileName(path)] = nil
-        guard let stamp = record.stamp, known.file(at: path) != stamp, !isGone(path) else { return }
+        guard let stamp = record.stamp, known.file(at: path) != stamp else { return }
+        if isGone(path) {
+            // Where events tell, its end is told by one; a poll could not know that it was ever there.
+            if record.folder?.isPolled == true, !shared.takeAnnouncement(of: path) { emit(.removed(path: path, isFolder: false)) }
+            return
+        }
         // Bounded: beyond this many, a rescan delivers some of them again.
         if told.count >= 10_000 { told = [:] }
         told[FileName(path)] = stamp
