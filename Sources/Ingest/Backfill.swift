@@ -20,6 +20,9 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
 
     private let condition = NSCondition()
     private var page: [WorkItem] = []
+    /// Fresh images that found no room in the pipeline, the newest last. By their numbers alone they would stand
+    /// behind all that a scan notes after them.
+    private var preferred: [ImageRecord] = []
     /// Where a sweep through the catalog, from the newest image down, has come to. Without it each page would pass
     /// over all that the sweep has made.
     private var reached: [ViewRecord.ID: ImageRecord.ID] = [:]
@@ -31,6 +34,7 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
 
     /// Images of one look into the catalog: few enough that the newest are never far.
     private static let pageSize = 16
+    private static let preferredMax = 4096
 
     /// - Parameter onBroken: an image that can't be decoded, although it is where it was.
     init(
@@ -80,10 +84,28 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
         condition.unlock()
     }
 
+    /// This image goes before all others that are missing.
+    func prefer(_ image: ImageRecord) {
+        condition.lock()
+        // Beyond it the oldest is in the catalog like the rest.
+        if preferred.count >= Backfill.preferredMax { preferred.removeFirst(Backfill.preferredMax / 2) }
+        preferred.append(image)
+        condition.unlock()
+        wake()
+    }
+
     private func next() -> WorkItem? {
         condition.lock()
         defer { condition.unlock() }
         while !isStopping {
+            if let image = preferred.popLast() {
+                do {
+                    if let item = try claim(image, registry.workingViews, .fresh) { return item }
+                } catch {
+                    onTrouble("what is missing can't be read from the catalog: \(error)")
+                }
+                continue
+            }
             if let item = page.popLast() { return item }
             if looked < news {
                 looked = news
@@ -107,7 +129,7 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
                     let images = try store.imagesLackingSnapshot(
                         in: plan.record.id, before: reached[plan.record.id], limit: Backfill.pageSize - items.count)
                     guard let last = images.last else { break }
-                    for image in images { if let item = try claim(image, plans) { items.append(item) } }
+                    for image in images { if let item = try claim(image, plans, .backlog) { items.append(item) } }
                     reached[plan.record.id] = last.id
                 }
             }
@@ -118,9 +140,9 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
     }
 
     /// Nil where the image is in work or done already.
-    private func claim(_ image: ImageRecord, _ plans: [ViewPlan]) throws -> WorkItem? {
+    private func claim(_ image: ImageRecord, _ plans: [ViewPlan], _ lane: Lane) throws -> WorkItem? {
         // Claimed first: what was committed between the page and here is seen by the look that follows.
-        guard ledger.claim(image.id, views: plans.count) else { return nil }
+        guard !plans.isEmpty, ledger.claim(image.id, views: plans.count) else { return nil }
         var lacking: [ViewPlan] = []
         do {
             lacking = try plans.filter { try !store.hasSnapshot(of: image.id, in: $0.record.id) }
@@ -129,7 +151,7 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
             throw error
         }
         for _ in lacking.count..<plans.count { ledger.finished(image.id) }
-        return lacking.isEmpty ? nil : WorkItem(image: image, plans: lacking, lane: .backlog)
+        return lacking.isEmpty ? nil : WorkItem(image: image, plans: lacking, lane: lane)
     }
 
     private func prepare(_ item: WorkItem) {
@@ -140,7 +162,7 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
                 return
             }
             let (_, crops) = try preparation.prepare(content, for: item.plans)
-            if !engine.queue.push(Prepared(item: item, crops: crops), lane: .backlog) { ledger.release(item.image.id) }
+            if !engine.queue.push(Prepared(item: item, crops: crops), lane: item.lane) { ledger.release(item.image.id) }
         } catch {
             ledger.skip(item.image.id)
             onBroken(item.image, error)

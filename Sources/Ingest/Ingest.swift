@@ -110,7 +110,7 @@ public final class Ingest: Sendable {
         intake = Intake(
             watcher: watcher, store: store, registry: registry, activity: activity, ledger: ledger, engine: engine,
             quarantine: Quarantine(folder: options.quarantineFolder, dropFolder: watcher.folder), preparation: preparation,
-            onNewWork: { [backfill] in backfill.wake() })
+            onNewWork: { [backfill] in backfill.wake() }, onNoRoom: { [backfill] in backfill.prefer($0) })
         failing.withLock { [intake] in $0 = intake }
         registry.onRetried { [weak intake] in intake?.endWaiting($0, $1) }
         for plan in registry.views { try registry.prepareStore(for: plan, library: engine.library) }

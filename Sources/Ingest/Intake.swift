@@ -19,6 +19,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
     private let quarantine: Quarantine
     private let preparation: Preparation
     private let onNewWork: @Sendable () -> Void
+    private let onNoRoom: @Sendable (ImageRecord) -> Void
     private let ended = DispatchSemaphore(value: 0)
     private var isFirstScan = true
 
@@ -28,7 +29,8 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
 
     init(
         watcher: DropWatcher, store: Store, registry: Registry, activity: Activity, ledger: Ledger, engine: Engine,
-        quarantine: Quarantine, preparation: Preparation, onNewWork: @escaping @Sendable () -> Void
+        quarantine: Quarantine, preparation: Preparation, onNewWork: @escaping @Sendable () -> Void,
+        onNoRoom: @escaping @Sendable (ImageRecord) -> Void
     ) {
         self.watcher = watcher
         self.store = store
@@ -39,6 +41,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         self.quarantine = quarantine
         self.preparation = preparation
         self.onNewWork = onNewWork
+        self.onNoRoom = onNoRoom
     }
 
     func start() {
@@ -176,7 +179,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         let item = WorkItem(image: image, plans: plans, lane: lane)
         if !engine.queue.tryPush(Prepared(item: item, crops: crops), lane: lane) {
             ledger.release(image.id)
-            onNewWork()
+            if lane == .fresh { onNoRoom(image) } else { onNewWork() }
         }
     }
 
