@@ -13,18 +13,18 @@ public final class Registry: Sendable {
     let store: Store
     let activity: Activity
     private let plans = Mutex<[ViewPlan]>([])
-    private let changing = Mutex(())
+    let changing = Mutex(())
     /// Views that the compute thread can't use, and why. They keep their snapshots and answer; no image waits for
     /// them. Any change of models and SAEs lets them be tried again.
     private let suspended = Mutex<[ViewRecord.ID: String]>([:])
     /// Dropped SAEs and class lists whose model is not there yet, by path.
-    private let waiting = Mutex<[String: Waiting]>([:])
+    let waiting = Mutex<[String: Waiting]>([:])
     /// Model and hook of SAEs that are being added by hand, for the watcher that may see them first.
-    private let reserved = Mutex<[String: (model: String?, hook: HookPoint?)]>([:])
+    let reserved = Mutex<[String: (model: String?, hook: HookPoint?)]>([:])
     private let listener = Mutex<(@Sendable () -> Void)?>(nil)
-    private let retried = Mutex<(@Sendable (String, (any Error)?) -> Void)?>(nil)
+    let retried = Mutex<(@Sendable (String, (any Error)?) -> Void)?>(nil)
 
-    private struct Waiting {
+    struct Waiting {
         enum Kind { case sae, classes }
         let kind: Kind
         let path: String
@@ -61,7 +61,7 @@ public final class Registry: Sendable {
     }
 
     /// Reads the plans anew from the catalog.
-    private func refresh() throws {
+    func refresh() throws {
         let catalog = store.catalog
         let models = Dictionary(uniqueKeysWithValues: try catalog.models().map { ($0.id, $0) })
         let saes = Dictionary(uniqueKeysWithValues: try catalog.saes().map { ($0.id, $0) })
@@ -171,172 +171,6 @@ public final class Registry: Sendable {
         }
     }
 
-    // MARK: SAEs
-
-    /// Registers an SAE for a model: the one that is named, else the one that the SAE's configuration names,
-    /// else the only one that it fits.
-    ///
-    /// - Throws: `SAEError`, `IngestError`, `StoreError`.
-    @discardableResult
-    public func addSAE(name: String, path: String, model modelName: String? = nil, hook: HookPoint? = nil, embedded: Bool = false) throws -> SAERecord {
-        let (record, isNew) = try changing.withLock { _ in
-            try check(name: name, kind: "SAE")
-            if let known = try store.catalog.saes().first(where: { $0.path == path && $0.name == name }),
-                SAEFacts(json: known.config)?.stamp == fileStamp(path), hook == nil || hook?.description == known.hook
-            {
-                return (known, false)
-            }
-            let summary = try SparseAutoencoder.inspect(path: path)
-            let model = try chooseModel(for: summary, named: modelName)
-            guard let facts = ModelFacts(json: model.config) else {
-                throw IngestError(.unavailable, "model '\(model.name)' was registered by another version", remedy: "add it again")
-            }
-            let record = try bind(sae: name, path: path, to: model, facts: facts, hook: hook, embedded: embedded, summary: summary)
-            try refresh()
-            return (record, true)
-        }
-        if isNew { activity.emit(.saeAdded(name: name, model: try store.catalog.model(record.model).name)) }
-        return record
-    }
-
-    /// Throws what `addSAE` would, and changes nothing.
-    func checkSAE(path: String, model name: String?, hook: HookPoint?) throws {
-        let summary = try SparseAutoencoder.inspect(path: path)
-        let model = try chooseModel(for: summary, named: name)
-        guard let facts = ModelFacts(json: model.config) else { return }
-        _ = try summary.config.hook(inModel: model.name, width: facts.width, layers: facts.layers, override: hook, path: path)
-    }
-
-    /// Says what an SAE that will appear at a path belongs to.
-    func reserve(path: String, model: String?, hook: HookPoint?) { reserved.withLock { $0[path] = (model, hook) } }
-
-    /// Writes the catalog's rows: the SAE and its view.
-    @discardableResult
-    private func bind(
-        sae name: String, path: String, to model: ModelRecord, facts: ModelFacts, hook override: HookPoint?, embedded: Bool,
-        summary given: SAESummary? = nil
-    ) throws -> SAERecord {
-        let summary = try given ?? SparseAutoencoder.inspect(path: path)
-        let hook = try summary.config.hook(
-            inModel: model.name, width: facts.width, layers: facts.layers, override: override, path: path)
-        let record: SAERecord
-        do throws(StoreError) {
-            record = try store.catalog.addSAE(
-                model: model.id, name: name, path: path, contentHash: summary.contentHash, hook: hook,
-                latents: summary.config.latents, width: summary.config.width,
-                config: SAEFacts(architecture: summary.config.architecture, embedded: embedded, stamp: fileStamp(path) ?? "").json)
-        } catch {
-            if case .nameTaken = error {
-                throw IngestError(
-                    .conflict, "model '\(model.name)' has another SAE called '\(name)' already", remedy: "choose another name")
-            }
-            throw error
-        }
-        let adapter = try store.catalog.baseAdapter(of: model.id)
-        _ = try store.catalog.addView(
-            name: ViewName(model: model.name, sae: name), model: model.id, adapter: adapter.id, sae: record.id, hook: hook,
-            recipe: ViewPlan.recipe(
-                model: model.contentHash, adapter: adapter.contentHash, sae: record.contentHash, hook: hook, facts: facts),
-            layout: facts.layout, latents: summary.config.latents, embeddingWidth: facts.projection, activationWidth: facts.width)
-        return record
-    }
-
-    private func chooseModel(for sae: SAESummary, named name: String?) throws -> ModelRecord {
-        let models = try store.catalog.models()
-        if let name {
-            guard let model = models.first(where: { $0.name == name }) else {
-                throw IngestError(
-                    .notFound, "no model is called '\(name)'",
-                    remedy: models.isEmpty ? "add one: saectl model add DIR --name NAME" : "there are " + models.map(\.name).joined(separator: ", "))
-            }
-            return model
-        }
-        let fitting = models.filter { ModelFacts(json: $0.config)?.width == sae.config.width }
-        if let wanted = sae.config.modelName {
-            let last = wanted.split(separator: "/").last.map(String.init) ?? wanted
-            if let model = fitting.first(where: { $0.name == wanted || $0.name == last }) { return model }
-            if let model = models.first(where: { $0.name == wanted || $0.name == last }), let facts = ModelFacts(json: model.config) {
-                throw IngestError(
-                    .invalid, "this SAE reads width \(sae.config.width), but its model '\(model.name)' has width \(facts.width)",
-                    remedy: "train it on '\(model.name)', or name another model: saectl sae add PATH --model NAME --name NAME")
-            }
-        }
-        switch fitting.count {
-        case 1: return fitting[0]
-        case 0:
-            throw IngestError(
-                .notFound, "no model has width \(sae.config.width), which this SAE reads",
-                remedy: "add its model: saectl model add DIR --name NAME")
-        default:
-            throw IngestError(
-                .ambiguous, "several models have width \(sae.config.width)",
-                remedy: "name one: saectl sae add PATH --model NAME --name NAME", candidates: fitting.map(\.name))
-        }
-    }
-
-    public func removeSAE(path: String) throws {
-        let gone = try changing.withLock { _ in
-            let gone = try store.catalog.saes().filter { $0.path == path }
-            for sae in gone { try store.catalog.deactivateSAE(sae.id) }
-            try refresh()
-            return gone
-        }
-        for sae in gone { activity.emit(.saeRemoved(name: sae.name)) }
-    }
-
-    /// Registers a dropped SAE, or lets it wait where its model is not there yet.
-    /// - Returns: why it waits, nil when it is registered.
-    func addDroppedSAE(name: String, path: String) throws -> String? {
-        do {
-            let wanted = reserved.withLock { $0[path] }
-            try addSAE(name: name, path: path, model: wanted?.model, hook: wanted?.hook)
-            settled(path)
-            return nil
-        } catch let error as IngestError where error.kind == .notFound || error.kind == .ambiguous {
-            return wait(.sae, name, path, error.description)
-        }
-    }
-
-    private func wait(_ kind: Waiting.Kind, _ name: String, _ path: String, _ reason: String) -> String {
-        waiting.withLock { $0[path] = Waiting(kind: kind, path: path, name: name, reason: reason) }
-        return reason
-    }
-
-    private func settled(_ path: String) { waiting.withLock { _ = $0.removeValue(forKey: path) } }
-
-    /// The path, or a folder above it, is gone.
-    func forgetWaiting(_ path: String) {
-        waiting.withLock { waiting in waiting = waiting.filter { $0.key != path && !$0.key.hasPrefix(path + "/") } }
-    }
-
-    /// What was dropped and waits for a model, for `status`.
-    public var waitingDrops: [(path: String, reason: String)] {
-        waiting.withLock { $0.values.map { ($0.path, $0.reason) } }.sorted { $0.path < $1.path }
-    }
-
-    private func retryWaiting() {
-        for drop in waiting.withLock({ Array($0.values) }) {
-            guard FileManager.default.fileExists(atPath: drop.path) else {
-                settled(drop.path)
-                continue
-            }
-            do {
-                let reason =
-                    switch drop.kind {
-                    case .sae: try addDroppedSAE(name: drop.name, path: drop.path)
-                    case .classes: try addDroppedClasses(name: drop.name, path: drop.path)
-                    }
-                if reason == nil { retried.withLock { $0 }?(drop.path, nil) }
-            } catch {
-                settled(drop.path)
-                retried.withLock { $0 }?(drop.path, error)
-            }
-        }
-    }
-
-    /// Told how a drop that waited ended: registered, or with an error.
-    func onRetried(_ body: @escaping @Sendable (String, (any Error)?) -> Void) { retried.withLock { $0 = body } }
-
     // MARK: Class lists
 
     /// Sets a model's class names and templates.
@@ -345,37 +179,6 @@ public final class Registry: Sendable {
         let record = try store.catalog.setClasses(model: model.id, name: "default", classes: classes, templates: templates)
         activity.emit(.classesSet(model: model.name, count: classes.count))
         return record
-    }
-
-    /// A dropped list sets the classes of the model that it is named after, or of the only one; it waits where
-    /// that model is still to come.
-    /// - Returns: why it waits, nil when it is set.
-    func addDroppedClasses(name: String, path: String) throws -> String? {
-        let key = "class file \(path)", stamp = fileStamp(path)
-        // At a start every file is delivered again: a list that was set since by hand stays.
-        guard try store.catalog.setting(key) != stamp else {
-            settled(path)
-            return nil
-        }
-        let classes = try ClassFile.read(path: path)
-        let models = try store.catalog.models()
-        let model = models.first { $0.name == name }?.name
-        if model == nil {
-            // Dropped together, a list may settle before its model does.
-            let folder = ((path as NSString).deletingLastPathComponent as NSString).deletingLastPathComponent + "/models/" + name
-            if models.isEmpty || FileManager.default.fileExists(atPath: folder) {
-                return wait(.classes, name, path, "model '\(name)' is not there yet; drop it into models/\(name)")
-            }
-            if models.count > 1 {
-                throw IngestError(
-                    .ambiguous, "several models could have these classes: " + models.map(\.name).joined(separator: ", "),
-                    remedy: "name the file after one, classes/MODEL.txt, or use saectl classes set FILE --model MODEL")
-            }
-        }
-        _ = try setClasses(model: model, classes: classes, templates: TemplateSet.photo.templates)
-        try store.catalog.set(key, to: stamp)
-        settled(path)
-        return nil
     }
 
     /// A model's current class list.
@@ -397,7 +200,7 @@ public final class Registry: Sendable {
         }
     }
 
-    private func check(name: String, kind: String) throws {
+    func check(name: String, kind: String) throws {
         guard ViewName.isValid(part: name) else {
             throw IngestError(
                 .invalid, "'\(name)' can't name a \(kind)",
