@@ -10,20 +10,25 @@
 #include <immintrin.h>
 #endif
 
+/// Room for `more`, and for a vector stored beyond them.
 static int hits_reserve(saed_hits *hits, size_t more) {
+    more += 16;
     if (hits->count + more <= hits->capacity) return 0;
     size_t capacity = hits->capacity + hits->capacity / 2;
     if (capacity < hits->count + more) capacity = hits->count + more;
     if (capacity < 4096) capacity = 4096;
-    saed_hit *items = realloc(hits->items, capacity * sizeof *items);
-    if (!items) return -1;
-    hits->items = items;
+    float *values = realloc(hits->values, capacity * sizeof *values);
+    if (values) hits->values = values;
+    uint32_t *columns = realloc(hits->columns, capacity * sizeof *columns);
+    if (columns) hits->columns = columns;
+    if (!values || !columns) return -1;
     hits->capacity = capacity;
     return 0;
 }
 
 void saed_hits_free(saed_hits *hits) {
-    free(hits->items);
+    free(hits->values);
+    free(hits->columns);
     *hits = (saed_hits){0};
 }
 
@@ -97,6 +102,13 @@ static inline uint16_t float_to_half(float f) {
 #define LANES 16
 #define TILE_ROWS 8
 #define POSITIVE_MASK(v) ((uint32_t)_mm512_cmp_ps_mask((__m512)(v), _mm512_setzero_ps(), _CMP_GT_OQ))
+#define COMPRESS(mask, z, first, values, columns)                                                                \
+    {                                                                                                            \
+        const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);            \
+        const __m512i own = _mm512_add_epi32(lane, _mm512_set1_epi32((int)(first)));                             \
+        _mm512_storeu_ps(values, _mm512_maskz_compress_ps((__mmask16)(mask), (__m512)(z)));                      \
+        _mm512_storeu_si512(columns, _mm512_maskz_compress_epi32((__mmask16)(mask), own));                       \
+    }
 #define HAS_HALF 1
 #include "vector_body.h"
 #pragma clang attribute pop

@@ -1,6 +1,7 @@
 // One instruction set's kernels; vector.c includes this file once for each with
 //   SUFFIX, ISA, LANES (floats a vector), TILE_ROWS (rows of the register tile),
-//   POSITIVE_MASK (optional: bit l set where lane l > 0), HAS_HALF (optional: the compiler turns conversions of
+//   POSITIVE_MASK (optional: bit l set where lane l > 0), COMPRESS (optional: stores the lanes of a mask and their
+//   columns, and may write a whole vector of each), HAS_HALF (optional: the compiler turns conversions of
 //   _Float16 vectors into instructions).
 // The register tile is TILE_ROWS x 3 vectors: 8 x 3 fills AVX-512's and NEON's 32 registers, 4 x 3 AVX2's 16.
 
@@ -439,9 +440,32 @@ static void NAME(product)(const float *x, int64_t x_stride, int64_t rows, int64_
     }
 }
 
-/// The pre-activations of a tile never leave the registers unless one is above zero.
+/// The lanes of a tile's row above zero, appended; returns how many.
+static inline __attribute__((always_inline)) size_t NAME(collect)(const V z[VECTORS], const uint32_t mask[VECTORS],
+                                                                  uint32_t first_column, float *values,
+                                                                  uint32_t *columns) {
+    size_t count = 0;
+#pragma clang loop unroll(full)
+    for (int j = 0; j < VECTORS; j++) {
+#ifdef COMPRESS
+        COMPRESS(mask[j], z[j], first_column + (uint32_t)(j * LANES), values + count, columns + count);
+        count += (size_t)__builtin_popcount(mask[j]);
+#else
+        float lane[LANES];
+        NAME(store)(lane, z[j]);
+        for (uint32_t rest = mask[j]; rest; rest &= rest - 1, count++) {
+            const int l = __builtin_ctz(rest);
+            values[count] = lane[l];
+            columns[count] = first_column + (uint32_t)(j * LANES + l);
+        }
+#endif
+    }
+    return count;
+}
+
+/// The pre-activations of a tile never leave the registers unless one of its row is above zero.
 static int NAME(scan_panel)(const float *x, int64_t rows, int64_t width, const float *panel, const float *bias,
-                            uint32_t first_column, const float *next, saed_hits *hits) {
+                            uint32_t first_column, const float *next, saed_hits *hits, uint8_t *row_counts) {
     const int64_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS, lines = (width * VECTORS * LANES / 16 + tiles - 1) / tiles;
     for (int64_t tile = 0; tile < tiles; tile++) {
         const float *at[TILE_ROWS];
@@ -450,28 +474,28 @@ static int NAME(scan_panel)(const float *x, int64_t rows, int64_t width, const f
         NAME(tile_rows)(x, width, row, rows, at);
         NAME(panel_tile)(at, panel, width, next ? next + tile * lines * 16 : panel, next ? lines : 0, c);
         if (hits_reserve(hits, TILE_ROWS * VECTORS * LANES)) return -1;
-        saed_hit *hit = hits->items + hits->count;
+        size_t count = hits->count;
 #pragma clang loop unroll(full)
         for (int r = 0; r < TILE_ROWS; r++) {
+            uint32_t mask[VECTORS], any = 0;
 #pragma clang loop unroll(full)
             for (int j = 0; j < VECTORS; j++) {
-                V z = c[r][j] + NAME(load)(bias + j * LANES);
+                c[r][j] += NAME(load)(bias + j * LANES);
 #ifdef POSITIVE_MASK
-                uint32_t mask = POSITIVE_MASK(z);
+                mask[j] = POSITIVE_MASK(c[r][j]);
 #else
-                uint32_t mask = 0;
-                for (int l = 0; l < LANES; l++) mask |= (uint32_t)(z[l] > 0) << l;
+                mask[j] = 0;
+                for (int l = 0; l < LANES; l++) mask[j] |= (uint32_t)(c[r][j][l] > 0) << l;
 #endif
-                if (__builtin_expect(mask == 0, 1) || row + r >= rows) continue;
-                float lane[LANES];
-                NAME(store)(lane, z);
-                for (; mask; mask &= mask - 1) {
-                    const int l = __builtin_ctz(mask);
-                    *hit++ = (saed_hit){(uint32_t)(row + r), first_column + (uint32_t)(j * LANES + l), lane[l]};
-                }
+                any |= mask[j];
             }
+            if (row + r >= rows) break;
+            // One branch a row: where some per cent are active, one for every vector is guessed wrong too often.
+            const size_t found = any ? NAME(collect)(c[r], mask, first_column, hits->values + count, hits->columns + count) : 0;
+            row_counts[row + r] = (uint8_t)found;
+            count += found;
         }
-        hits->count = (size_t)(hit - hits->items);
+        hits->count = count;
     }
     return 0;
 }
@@ -553,4 +577,5 @@ static const saed_kernels NAME(kernels) = {
 #undef LANES
 #undef TILE_ROWS
 #undef POSITIVE_MASK
+#undef COMPRESS
 #undef HAS_HALF

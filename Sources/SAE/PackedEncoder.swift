@@ -67,57 +67,65 @@ package struct PackedEncoder: Sendable {
     private func encodeShifted(_ x: UnsafePointer<Float>, rows: Int) -> SparseRows {
         // More chunks than threads, so that one thread slowed by others does not hold up all; each a run of
         // neighbouring panels, so that its finds are ordered.
-        let chunks = HitLists(count: min(panels.count, 16 * Team.threads))
-        defer { chunks.free() }
-        scan(x, rows: rows, into: chunks)
-        return chunks.merged(rows: rows, width: latents)
-    }
-
-    private func scan(_ x: UnsafePointer<Float>, rows: Int, into chunks: HitLists) {
+        let finds = Finds(chunks: min(panels.count, 16 * Team.threads), panels: panels.count, rows: rows)
+        defer { finds.free() }
         let kernel = panels.set.table.scan_panel!
-        let count = chunks.count
-        Team.parallelFor(count) { chunk in
-            let range = chunk * panels.count / count..<(chunk + 1) * panels.count / count
+        Team.parallelFor(finds.chunks) { chunk in
+            let range = finds.panels(of: chunk)
             for panel in range {
                 let column = panel * panels.columns
                 let status = kernel(
                     x, Int64(rows), Int64(width), panels.pointer(panel), bias.pointer + column, UInt32(column),
-                    panel + 1 < range.upperBound ? panels.pointer(panel + 1) : nil, chunks.lists + chunk)
+                    panel + 1 < range.upperBound ? panels.pointer(panel + 1) : nil, finds.lists + chunk,
+                    finds.counts + panel * rows)
                 precondition(status == 0, "out of memory for the active latents of \(rows) tokens")
             }
         }
+        return finds.merged(width: latents)
     }
 }
 
-/// The finds of each chunk of panels: by panel, then tile, then row, then latent; so ascending for any one row.
-private struct HitLists {
-    let count: Int
+/// What each chunk of panels found, in order of panel, then row, then latent; so ascending for any one row.
+private struct Finds {
+    let chunks, rows: Int
+    private let panelCount: Int
     let lists: UnsafeMutablePointer<saed_hits>
+    /// `[panels, rows]`: a panel has fewer than 256 columns.
+    let counts: UnsafeMutablePointer<UInt8>
 
-    init(count: Int) {
-        self.count = count
-        lists = .allocate(capacity: count)
-        lists.initialize(repeating: saed_hits(items: nil, count: 0, capacity: 0), count: count)
+    init(chunks: Int, panels: Int, rows: Int) {
+        self.chunks = chunks
+        self.rows = rows
+        panelCount = panels
+        lists = .allocate(capacity: chunks)
+        lists.initialize(repeating: saed_hits(values: nil, columns: nil, count: 0, capacity: 0), count: chunks)
+        counts = .allocate(capacity: panels * rows)  // written by the kernel before it is read
     }
 
     func free() {
-        for chunk in 0..<count { saed_hits_free(lists + chunk) }
+        for chunk in 0..<chunks { saed_hits_free(lists + chunk) }
         lists.deallocate()
+        counts.deallocate()
     }
 
+    func panels(of chunk: Int) -> Range<Int> { chunk * panelCount / chunks..<(chunk + 1) * panelCount / chunks }
+
     /// Sorted by row: a counting sort whose places are known before anything moves, so chunks move in parallel.
-    func merged(rows: Int, width: Int) -> SparseRows {
-        let places = UnsafeMutablePointer<Int>.allocate(capacity: count * rows)
+    func merged(width: Int) -> SparseRows {
+        let places = UnsafeMutablePointer<Int>.allocate(capacity: chunks * rows)
         defer { places.deallocate() }
-        places.initialize(repeating: 0, count: count * rows)
-        Team.parallelFor(count) { chunk in
-            let own = places + chunk * rows, list = lists[chunk]
-            for entry in 0..<list.count { own[Int(list.items[entry].row)] += 1 }
+        places.initialize(repeating: 0, count: chunks * rows)
+        Team.parallelFor(chunks) { chunk in
+            let own = places + chunk * rows
+            for panel in panels(of: chunk) {
+                let found = counts + panel * rows
+                for row in 0..<rows { own[row] &+= Int(found[row]) }
+            }
         }
         var indptr = [Int](repeating: 0, count: rows + 1)
         var next = 0
         for row in 0..<rows {
-            for chunk in 0..<count {
+            for chunk in 0..<chunks {
                 let found = places[chunk * rows + row]
                 places[chunk * rows + row] = next
                 next += found
@@ -128,21 +136,32 @@ private struct HitLists {
         var values: [Float] = []
         let indices = [UInt32](unsafeUninitializedCapacity: total) { indices, indexCount in
             values = [Float](unsafeUninitializedCapacity: total) { values, valueCount in
-                let indices = indices.baseAddress, values = values.baseAddress
-                Team.parallelFor(total == 0 ? 0 : count) { chunk in
-                    let own = places + chunk * rows, list = lists[chunk]
-                    for entry in 0..<list.count {
-                        let hit = list.items[entry]
-                        let place = own[Int(hit.row)]
-                        own[Int(hit.row)] = place + 1
-                        indices![place] = hit.column
-                        values![place] = hit.value
-                    }
+                if let indices = indices.baseAddress, let values = values.baseAddress, total > 0 {
+                    Team.parallelFor(chunks) { move($0, places: places + $0 * rows, indices, values) }
                 }
                 valueCount = total
             }
             indexCount = total
         }
         return SparseRows(width: width, indptr: indptr, indices: indices, values: values)
+    }
+
+    private func move(
+        _ chunk: Int, places: UnsafeMutablePointer<Int>, _ indices: UnsafeMutablePointer<UInt32>, _ values: UnsafeMutablePointer<Float>
+    ) {
+        guard let foundValues = lists[chunk].values, let foundColumns = lists[chunk].columns else { return }
+        var entry = 0
+        for panel in panels(of: chunk) {
+            let found = counts + panel * rows
+            for row in 0..<rows where found[row] > 0 {
+                let place = places[row], count = Int(found[row])
+                for i in 0..<count {
+                    indices[place &+ i] = foundColumns[entry &+ i]
+                    values[place &+ i] = foundValues[entry &+ i]
+                }
+                entry += count
+                places[row] = place + count
+            }
+        }
     }
 }

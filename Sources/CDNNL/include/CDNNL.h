@@ -56,14 +56,11 @@ void saed_team_for(int64_t count, int threads, void *context, void (*body)(int64
 
 typedef enum { SAED_PORTABLE = 0, SAED_AVX2 = 1, SAED_AVX512 = 2 } saed_isa;
 
-/// Latents found active: entry e says that row `row[e]` has `value[e]` at `column[e]`.
+/// Entries found above zero, `count` of them: `values[e]` at `columns[e]`. Which row each belongs to is told by
+/// counts beside (see scan_panel).
 typedef struct {
-    uint32_t row, column;
-    float value;
-} saed_hit;
-
-typedef struct {
-    saed_hit *items;
+    float *values;
+    uint32_t *columns;
     size_t count, capacity;
 } saed_hits;
 
@@ -97,11 +94,11 @@ typedef struct {
     /// one after the other, and bias is as long as they are wide; only `outputs` columns of y are touched.
     void (*product)(const float *x, int64_t x_stride, int64_t rows, int64_t inputs, const float *panels, int64_t outputs,
                     const float *bias, saed_activation activation, int accumulate, float *y, int64_t y_stride);
-    /// All entries above zero of `x panel + bias` (x is `[rows][width]`), appended to `hits`: by tile, then row, then
-    /// column. `next` (may be NULL) is the panel that comes next, fetched into cache meanwhile.
-    /// Returns 0, or -1 when memory ran out.
+    /// All entries above zero of `x panel + bias` (x is `[rows][width]`), appended to `hits` row by row, columns
+    /// ascending; `row_counts[r]` becomes the number of those in row r. `next` (may be NULL) is the panel that comes
+    /// next, fetched into cache meanwhile. Returns 0, or -1 when memory ran out.
     int (*scan_panel)(const float *x, int64_t rows, int64_t width, const float *panel, const float *bias,
-                      uint32_t first_column, const float *next, saed_hits *hits);
+                      uint32_t first_column, const float *next, saed_hits *hits, uint8_t *row_counts);
 
     void (*widen_half)(const uint16_t *from, float *to, int64_t count);
     /// Rounds to nearest even; too large becomes infinity.
