@@ -63,6 +63,9 @@ def measure(engines, limiter, tasks, rounds, clock, pause, root, workload):
             for engine in engines:
                 engine.ask(f"sae {density}")
         times = {engine.name: [] for engine in engines}
+        rates = {"peak": [], "products": []}
+        operations = {"tower": workload["towerOperations"], "hook": workload["hookOperations"]}.get(
+            task, workload["hookOperations"] + workload["saeOperations"])
         for round_ in range(rounds + 1):  # the first prepares and warms up, and gives the answers
             for engine in engines:
                 line = f"run {task} {batch}" + (f" {root}/answer.{engine.name}" if round_ == 0 else "")
@@ -70,11 +73,14 @@ def measure(engines, limiter, tasks, rounds, clock, pause, root, workload):
                 if round_ > 0:
                     times[engine.name].append(answer[clock])
                 time.sleep(pause)  # until the last one's threads sleep
+            for limit in rates:
+                answer = limiter.ask(f"run {limit} {batch}")
+                rates[limit].append(answer["operations"] / answer[clock])
         entry = {name: {"seconds": values, "images_per_second": batch / statistics.median(values)} for name, values in times.items()}
         if len(engines) > 1:
             for engine in engines:
                 entry[engine.name] |= difference(root, engine.name, task, batch)
-        limits(limiter, entry, task, batch, rounds, clock, workload)
+        entry |= limits(rates, operations)
         for engine in engines:
             (root / f"answer.{engine.name}").unlink(missing_ok=True)
         results[key] = entry
@@ -82,17 +88,10 @@ def measure(engines, limiter, tasks, rounds, clock, pause, root, workload):
     return results
 
 
-def limits(limiter, entry, task, batch, rounds, clock, workload):
-    """Images per second at the register-only peak, and at oneDNN's bare products, measured right after."""
-    operations = {"tower": workload["towerOperations"], "hook": workload["hookOperations"]}.get(
-        task, workload["hookOperations"] + workload["saeOperations"])
-    for limit in ("peak", "products"):
-        rates = []
-        for _ in range(max(3, rounds // 2)):
-            answer = limiter.ask(f"run {limit} {batch}")
-            rates.append(answer["operations"] / answer[clock])
-        rate = statistics.median(rates)
-        entry[limit] = {"operations_per_second": rate, "images_per_second": rate / operations}
+def limits(rates, operations):
+    """Images per second at the register-only peak (a limit is the best that was seen) and at oneDNN's bare products."""
+    rate = {"peak": max(rates["peak"]), "products": statistics.median(rates["products"])}
+    return {name: {"operations_per_second": value, "images_per_second": value / operations} for name, value in rate.items()}
 
 
 def ratio(entry, peer):
