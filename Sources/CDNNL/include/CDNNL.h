@@ -75,7 +75,7 @@ typedef struct {
                        float epsilon);
     /// In place, rows `stride` apart. A row of nothing but -inf becomes zeros.
     void (*softmax)(float *x, int64_t rows, int64_t columns, int64_t stride);
-    /// x * sigmoid(1.702 x), and exp: what the polynomial gives, for tests.
+    /// The softmax's own exp of values up to 88, for tests.
     void (*exponential)(const float *x, float *y, int64_t count);
 
     /// Floats of scratch that one head of attention needs.
