@@ -14,7 +14,7 @@ import WireNIO
         // Hello, a slow request and a quick one in one write, nothing awaited.
         try await client.send([
             Frame(.hello, payload: WireFormat.bytes(Saed_Hello.with { $0.client = "test" })),
-            .request(1) { $0.wait.timeoutMs = 300 }, .request(2) { $0.status = .init() },
+            .request(1) { $0.wait.timeoutMs = 2000 }, .request(2) { $0.status = .init() },
         ])
         let frames = try await client.answer(1)
         #expect(frames.map(\.kind) == [.welcome, .part, .end, .part, .end])
