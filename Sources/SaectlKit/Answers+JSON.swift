@@ -239,6 +239,10 @@ extension Saed_EventKind {
         case .pathMoved: "path_moved"
         case .modelRemoved: "model_removed"
         case .saeRemoved: "sae_removed"
+        case .adapterAdded: "adapter_added"
+        case .adapterRemoved: "adapter_removed"
+        case .adapterChanged: "adapter_changed"
+        case .backfill: "backfill"
         case let .UNRECOGNIZED(value): "kind_\(value)"
         }
     }

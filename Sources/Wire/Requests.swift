@@ -24,6 +24,16 @@ extension Saed_Request {
         case .failures: "failures"
         case .version: "version"
         case .export: "export"
+        case .adapters: "adapters"
+        case .adapterAdd: "adapter add"
+        case .adapterChange: "adapter change"
+        case .adapterExport: "adapter export"
+        case .compare: "compare"
+        case .remap: "remap"
+        case .ablate: "ablate"
+        case .classify: "classify"
+        case .saeRandom: "sae random"
+        case .disagree: "images disagree"
         case nil: "unknown"
         }
     }

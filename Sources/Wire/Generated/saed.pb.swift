@@ -406,6 +406,54 @@ public nonisolated enum Saed_HeatmapStyle: SwiftProtobuf.Enum, Swift.CaseIterabl
 
 }
 
+public nonisolated enum Saed_AdapterAction: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+  case unspecified // = 0
+
+  /// New images get a snapshot again, and those that have none are queued.
+  case activate // = 1
+
+  /// Nothing more is encoded; what there is can be asked for.
+  case deactivate // = 2
+
+  /// Its views and their snapshots go, and its file is put out of the drop folder.
+  case remove // = 3
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .unspecified
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .activate
+    case 2: self = .deactivate
+    case 3: self = .remove
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .activate: return 1
+    case .deactivate: return 2
+    case .remove: return 3
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [Saed_AdapterAction] = [
+    .unspecified,
+    .activate,
+    .deactivate,
+    .remove,
+  ]
+
+}
+
 public nonisolated enum Saed_EventKind: SwiftProtobuf.Enum, Swift.CaseIterable {
   public typealias RawValue = Int
   case unspecified // = 0
@@ -441,6 +489,16 @@ public nonisolated enum Saed_EventKind: SwiftProtobuf.Enum, Swift.CaseIterable {
   /// Their files went away; what they made is kept.
   case modelRemoved // = 15
   case saeRemoved // = 16
+
+  /// Version 1.1. `text` has the name, and what changed.
+  case adapterAdded // = 17
+  case adapterRemoved // = 18
+
+  /// Activated, deactivated, its file gone or there again.
+  case adapterChanged // = 19
+
+  /// How far the back-fill of `view` is: `count` images are left; `text` says it to people.
+  case backfill // = 20
   case UNRECOGNIZED(Int)
 
   public init() {
@@ -466,6 +524,10 @@ public nonisolated enum Saed_EventKind: SwiftProtobuf.Enum, Swift.CaseIterable {
     case 14: self = .pathMoved
     case 15: self = .modelRemoved
     case 16: self = .saeRemoved
+    case 17: self = .adapterAdded
+    case 18: self = .adapterRemoved
+    case 19: self = .adapterChanged
+    case 20: self = .backfill
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -489,6 +551,10 @@ public nonisolated enum Saed_EventKind: SwiftProtobuf.Enum, Swift.CaseIterable {
     case .pathMoved: return 14
     case .modelRemoved: return 15
     case .saeRemoved: return 16
+    case .adapterAdded: return 17
+    case .adapterRemoved: return 18
+    case .adapterChanged: return 19
+    case .backfill: return 20
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -512,6 +578,10 @@ public nonisolated enum Saed_EventKind: SwiftProtobuf.Enum, Swift.CaseIterable {
     .pathMoved,
     .modelRemoved,
     .saeRemoved,
+    .adapterAdded,
+    .adapterRemoved,
+    .adapterChanged,
+    .backfill,
   ]
 
 }
@@ -771,6 +841,87 @@ public nonisolated struct Saed_Request: Sendable {
     set {body = .export(newValue)}
   }
 
+  /// From here on: version 1.1.
+  public var adapters: Saed_AdaptersRequest {
+    get {
+      if case .adapters(let v)? = body {return v}
+      return Saed_AdaptersRequest()
+    }
+    set {body = .adapters(newValue)}
+  }
+
+  public var adapterAdd: Saed_AdapterAddRequest {
+    get {
+      if case .adapterAdd(let v)? = body {return v}
+      return Saed_AdapterAddRequest()
+    }
+    set {body = .adapterAdd(newValue)}
+  }
+
+  public var adapterChange: Saed_AdapterChangeRequest {
+    get {
+      if case .adapterChange(let v)? = body {return v}
+      return Saed_AdapterChangeRequest()
+    }
+    set {body = .adapterChange(newValue)}
+  }
+
+  public var adapterExport: Saed_AdapterExportRequest {
+    get {
+      if case .adapterExport(let v)? = body {return v}
+      return Saed_AdapterExportRequest()
+    }
+    set {body = .adapterExport(newValue)}
+  }
+
+  public var compare: Saed_CompareRequest {
+    get {
+      if case .compare(let v)? = body {return v}
+      return Saed_CompareRequest()
+    }
+    set {body = .compare(newValue)}
+  }
+
+  public var remap: Saed_RemapRequest {
+    get {
+      if case .remap(let v)? = body {return v}
+      return Saed_RemapRequest()
+    }
+    set {body = .remap(newValue)}
+  }
+
+  public var ablate: Saed_AblateRequest {
+    get {
+      if case .ablate(let v)? = body {return v}
+      return Saed_AblateRequest()
+    }
+    set {body = .ablate(newValue)}
+  }
+
+  public var classify: Saed_ClassifyRequest {
+    get {
+      if case .classify(let v)? = body {return v}
+      return Saed_ClassifyRequest()
+    }
+    set {body = .classify(newValue)}
+  }
+
+  public var saeRandom: Saed_SaeRandomRequest {
+    get {
+      if case .saeRandom(let v)? = body {return v}
+      return Saed_SaeRandomRequest()
+    }
+    set {body = .saeRandom(newValue)}
+  }
+
+  public var disagree: Saed_DisagreeRequest {
+    get {
+      if case .disagree(let v)? = body {return v}
+      return Saed_DisagreeRequest()
+    }
+    set {body = .disagree(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -794,6 +945,17 @@ public nonisolated struct Saed_Request: Sendable {
     case failures(Saed_FailuresRequest)
     case version(Saed_VersionRequest)
     case export(Saed_ExportRequest)
+    /// From here on: version 1.1.
+    case adapters(Saed_AdaptersRequest)
+    case adapterAdd(Saed_AdapterAddRequest)
+    case adapterChange(Saed_AdapterChangeRequest)
+    case adapterExport(Saed_AdapterExportRequest)
+    case compare(Saed_CompareRequest)
+    case remap(Saed_RemapRequest)
+    case ablate(Saed_AblateRequest)
+    case classify(Saed_ClassifyRequest)
+    case saeRandom(Saed_SaeRandomRequest)
+    case disagree(Saed_DisagreeRequest)
 
   }
 
@@ -969,6 +1131,86 @@ public nonisolated struct Saed_Reply: Sendable {
     set {body = .export(newValue)}
   }
 
+  public var adapters: Saed_AdaptersReply {
+    get {
+      if case .adapters(let v)? = body {return v}
+      return Saed_AdaptersReply()
+    }
+    set {body = .adapters(newValue)}
+  }
+
+  public var adapterAdd: Saed_AdapterAddReply {
+    get {
+      if case .adapterAdd(let v)? = body {return v}
+      return Saed_AdapterAddReply()
+    }
+    set {body = .adapterAdd(newValue)}
+  }
+
+  public var adapterChange: Saed_AdapterChangeReply {
+    get {
+      if case .adapterChange(let v)? = body {return v}
+      return Saed_AdapterChangeReply()
+    }
+    set {body = .adapterChange(newValue)}
+  }
+
+  public var adapterExport: Saed_AdapterExportReply {
+    get {
+      if case .adapterExport(let v)? = body {return v}
+      return Saed_AdapterExportReply()
+    }
+    set {body = .adapterExport(newValue)}
+  }
+
+  public var compare: Saed_CompareReply {
+    get {
+      if case .compare(let v)? = body {return v}
+      return Saed_CompareReply()
+    }
+    set {body = .compare(newValue)}
+  }
+
+  public var remap: Saed_RemapReply {
+    get {
+      if case .remap(let v)? = body {return v}
+      return Saed_RemapReply()
+    }
+    set {body = .remap(newValue)}
+  }
+
+  public var ablate: Saed_AblateReply {
+    get {
+      if case .ablate(let v)? = body {return v}
+      return Saed_AblateReply()
+    }
+    set {body = .ablate(newValue)}
+  }
+
+  public var classify: Saed_ClassifyReply {
+    get {
+      if case .classify(let v)? = body {return v}
+      return Saed_ClassifyReply()
+    }
+    set {body = .classify(newValue)}
+  }
+
+  public var saeRandom: Saed_SaeAddReply {
+    get {
+      if case .saeRandom(let v)? = body {return v}
+      return Saed_SaeAddReply()
+    }
+    set {body = .saeRandom(newValue)}
+  }
+
+  public var disagree: Saed_DisagreeReply {
+    get {
+      if case .disagree(let v)? = body {return v}
+      return Saed_DisagreeReply()
+    }
+    set {body = .disagree(newValue)}
+  }
+
   public var array: Saed_ArrayHeader {
     get {
       if case .array(let v)? = body {return v}
@@ -1000,6 +1242,16 @@ public nonisolated struct Saed_Reply: Sendable {
     case failures(Saed_FailuresReply)
     case version(Saed_VersionReply)
     case export(Saed_ExportReply)
+    case adapters(Saed_AdaptersReply)
+    case adapterAdd(Saed_AdapterAddReply)
+    case adapterChange(Saed_AdapterChangeReply)
+    case adapterExport(Saed_AdapterExportReply)
+    case compare(Saed_CompareReply)
+    case remap(Saed_RemapReply)
+    case ablate(Saed_AblateReply)
+    case classify(Saed_ClassifyReply)
+    case saeRandom(Saed_SaeAddReply)
+    case disagree(Saed_DisagreeReply)
     case array(Saed_ArrayHeader)
 
   }
@@ -1063,6 +1315,21 @@ public nonisolated struct Saed_ImageReference: Sendable {
 
   /// 32 bytes: the SHA-256 of that file.
   public var sha256: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Where a figure lies with 95 % confidence.
+public nonisolated struct Saed_Interval: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var low: Double = 0
+
+  public var high: Double = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2353,24 +2620,121 @@ public nonisolated struct Saed_ModelInfo: @unchecked Sendable {
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
-public nonisolated struct Saed_AdapterInfo: Sendable {
+public nonisolated struct Saed_AdapterInfo: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  public var name: String = String()
+  public var name: String {
+    get {_storage._name}
+    set {_uniqueStorage()._name = newValue}
+  }
 
-  public var model: String = String()
+  public var model: String {
+    get {_storage._model}
+    set {_uniqueStorage()._model = newValue}
+  }
 
-  /// "base"; later "maple", "vpt", "coop", "ivlp".
-  public var method: String = String()
+  /// "base", "maple", "vpt", "ivlp", "coop", "cocoop", "lora", "finetuned".
+  public var method: String {
+    get {_storage._method}
+    set {_uniqueStorage()._method = newValue}
+  }
 
   /// Visual prompt tokens it adds.
-  public var prompts: UInt32 = 0
+  public var prompts: UInt32 {
+    get {_storage._prompts}
+    set {_uniqueStorage()._prompts = newValue}
+  }
+
+  /// Blocks that get visual prompts of their own; 1: shallow, 0: none.
+  public var visionDepth: UInt32 {
+    get {_storage._visionDepth}
+    set {_uniqueStorage()._visionDepth = newValue}
+  }
+
+  /// The same of the text tower.
+  public var textPrompts: UInt32 {
+    get {_storage._textPrompts}
+    set {_uniqueStorage()._textPrompts = newValue}
+  }
+
+  public var textDepth: UInt32 {
+    get {_storage._textDepth}
+    set {_uniqueStorage()._textDepth = newValue}
+  }
+
+  /// A file or a folder; empty: built in, or "base".
+  public var path: String {
+    get {_storage._path}
+    set {_uniqueStorage()._path = newValue}
+  }
+
+  /// 64 hex digits, of what takes effect: the same values in another file are the same hash.
+  public var contentHash: String {
+    get {_storage._contentHash}
+    set {_uniqueStorage()._contentHash = newValue}
+  }
+
+  /// "active"; "deactivated": by a person; "missing": its file is gone. Only an active one's views get new images; what
+  /// the others have stays.
+  public var state: String {
+    get {_storage._state}
+    set {_uniqueStorage()._state = newValue}
+  }
+
+  /// Numbers that take effect.
+  public var parameters: UInt64 {
+    get {_storage._parameters}
+    set {_uniqueStorage()._parameters = newValue}
+  }
+
+  public var addedMs: Int64 {
+    get {_storage._addedMs}
+    set {_uniqueStorage()._addedMs = newValue}
+  }
+
+  /// With the SAEs of its model.
+  public var views: [Saed_ViewName] {
+    get {_storage._views}
+    set {_uniqueStorage()._views = newValue}
+  }
+
+  /// The adapter whose snapshots its views use, because the vision side is the same: "base" for CoOp and CoCoOp, or an
+  /// earlier adapter of the same content. Empty: they have their own.
+  public var sharesWith: String {
+    get {_storage._sharesWith}
+    set {_uniqueStorage()._sharesWith = newValue}
+  }
+
+  /// CoOp: where the class name stands, "end", "middle", "front". Else empty.
+  public var classPosition: String {
+    get {_storage._classPosition}
+    set {_uniqueStorage()._classPosition = newValue}
+  }
+
+  /// Built into saed.
+  public var embedded: Bool {
+    get {_storage._embedded}
+    set {_uniqueStorage()._embedded = newValue}
+  }
+
+  /// Over its views: images that have a snapshot, and that still wait for one.
+  public var snapshots: UInt64 {
+    get {_storage._snapshots}
+    set {_uniqueStorage()._snapshots = newValue}
+  }
+
+  public var queued: UInt64 {
+    get {_storage._queued}
+    set {_uniqueStorage()._queued = newValue}
+  }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 public nonisolated struct Saed_ModelsRequest: Sendable {
@@ -2463,6 +2827,9 @@ public nonisolated struct Saed_SaeInfo: Sendable {
 
   public var embedded: Bool = false
 
+  /// A control: random directions, with the density of this SAE. Empty: it is none.
+  public var controlOf: String = String()
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -2541,6 +2908,36 @@ public nonisolated struct Saed_SaeAddReply: Sendable {
   fileprivate var _sae: Saed_SaeInfo? = nil
 }
 
+/// Makes a control: an SAE of random directions on which each latent is active as often as its counterpart of `like`.
+public nonisolated struct Saed_SaeRandomRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var name: String = String()
+
+  public var like: String = String()
+
+  /// Empty: the only one that has `like`.
+  public var model: String = String()
+
+  /// Absent: 0.
+  public var seed: UInt64 {
+    get {_seed ?? 0}
+    set {_seed = newValue}
+  }
+  /// Returns true if `seed` has been explicitly set.
+  public var hasSeed: Bool {self._seed != nil}
+  /// Clears the value of `seed`. Subsequent reads from it will return its default value.
+  public mutating func clearSeed() {self._seed = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _seed: UInt64? = nil
+}
+
 public nonisolated struct Saed_ClassesRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -2601,6 +2998,1410 @@ public nonisolated struct Saed_ClassesSetReply: Sendable {
   public var classes: UInt32 = 0
 
   public var templates: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Saed_AdaptersRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Only this model's; empty: all.
+  public var model: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// One or more AdaptersReply, together the list; "base" is among them.
+public nonisolated struct Saed_AdaptersReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var adapters: [Saed_AdapterInfo] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Saed_AdapterAddRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// A file or a folder that the daemon can read.
+  public var path: String = String()
+
+  /// Empty: the only one that it fits.
+  public var model: String = String()
+
+  public var name: String = String()
+
+  /// For CoOp: "end", "middle", "front"; empty: "end".
+  public var classPosition: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Progress frames, then one AdapterAddReply.
+public nonisolated struct Saed_AdapterAddReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var adapter: Saed_AdapterInfo {
+    get {_adapter ?? Saed_AdapterInfo()}
+    set {_adapter = newValue}
+  }
+  /// Returns true if `adapter` has been explicitly set.
+  public var hasAdapter: Bool {self._adapter != nil}
+  /// Clears the value of `adapter`. Subsequent reads from it will return its default value.
+  public mutating func clearAdapter() {self._adapter = nil}
+
+  /// Snapshots that this put in the queue.
+  public var backfill: UInt64 = 0
+
+  /// For people: "its vision side is the base's: it uses the snapshots of 'base'". May be empty.
+  public var note: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _adapter: Saed_AdapterInfo? = nil
+}
+
+public nonisolated struct Saed_AdapterChangeRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var name: String = String()
+
+  /// Empty: the only one that has an adapter of this name.
+  public var model: String = String()
+
+  public var action: Saed_AdapterAction = .unspecified
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// One AdapterChangeReply.
+public nonisolated struct Saed_AdapterChangeReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// As it is now, or, removed, as it was.
+  public var adapter: Saed_AdapterInfo {
+    get {_adapter ?? Saed_AdapterInfo()}
+    set {_adapter = newValue}
+  }
+  /// Returns true if `adapter` has been explicitly set.
+  public var hasAdapter: Bool {self._adapter != nil}
+  /// Clears the value of `adapter`. Subsequent reads from it will return its default value.
+  public mutating func clearAdapter() {self._adapter = nil}
+
+  /// Snapshots that this put in the queue.
+  public var backfill: UInt64 = 0
+
+  /// For people: where the file was moved. May be empty.
+  public var note: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _adapter: Saed_AdapterInfo? = nil
+}
+
+public nonisolated struct Saed_AdapterExportRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var name: String = String()
+
+  public var model: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// One AdapterExportReply, then one array (u8) a file, named as the file.
+public nonisolated struct Saed_AdapterExportReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var files: [Saed_ExportedFile] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Saed_ExportedFile: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// "adapter.json", "adapter.safetensors": a plain name, no path.
+  public var name: String = String()
+
+  public var bytes: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Saed_CompareRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var base: Saed_ViewName {
+    get {_base ?? Saed_ViewName()}
+    set {_base = newValue}
+  }
+  /// Returns true if `base` has been explicitly set.
+  public var hasBase: Bool {self._base != nil}
+  /// Clears the value of `base`. Subsequent reads from it will return its default value.
+  public mutating func clearBase() {self._base = nil}
+
+  public var adapted: Saed_ViewName {
+    get {_adapted ?? Saed_ViewName()}
+    set {_adapted = newValue}
+  }
+  /// Returns true if `adapted` has been explicitly set.
+  public var hasAdapted: Bool {self._adapted != nil}
+  /// Clears the value of `adapted`. Subsequent reads from it will return its default value.
+  public mutating func clearAdapted() {self._adapted = nil}
+
+  /// At most one of these three; none: all images.
+  public var image: Saed_ImageReference {
+    get {_image ?? Saed_ImageReference()}
+    set {_image = newValue}
+  }
+  /// Returns true if `image` has been explicitly set.
+  public var hasImage: Bool {self._image != nil}
+  /// Clears the value of `image`. Subsequent reads from it will return its default value.
+  public mutating func clearImage() {self._image = nil}
+
+  public var label: String {
+    get {_label ?? String()}
+    set {_label = newValue}
+  }
+  /// Returns true if `label` has been explicitly set.
+  public var hasLabel: Bool {self._label != nil}
+  /// Clears the value of `label`. Subsequent reads from it will return its default value.
+  public mutating func clearLabel() {self._label = nil}
+
+  public var dataset: String {
+    get {_dataset ?? String()}
+    set {_dataset = newValue}
+  }
+  /// Returns true if `dataset` has been explicitly set.
+  public var hasDataset: Bool {self._dataset != nil}
+  /// Clears the value of `dataset`. Subsequent reads from it will return its default value.
+  public mutating func clearDataset() {self._dataset = nil}
+
+  /// For the overlap. Empty: 1, 2, 5, 10, 20, 50, 100, 200, 500.
+  public var ks: [UInt32] = []
+
+  /// Latents in each list; 0: 10.
+  public var top: UInt32 = 0
+
+  /// The paper's figures: tokens of all kinds, each view's own denominators.
+  public var asPublished: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _base: Saed_ViewName? = nil
+  fileprivate var _adapted: Saed_ViewName? = nil
+  fileprivate var _image: Saed_ImageReference? = nil
+  fileprivate var _label: String? = nil
+  fileprivate var _dataset: String? = nil
+}
+
+/// The top k latents of both views.
+public nonisolated struct Saed_OverlapPoint: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var k: UInt32 = 0
+
+  /// In both.
+  public var shared: UInt32 = 0
+
+  /// shared / k.
+  public var share: Double = 0
+
+  /// The share that two unrelated draws from the latents active in either view would have.
+  public var expectedByChance: Double = 0
+
+  /// The share of the control's views (random directions), where there are such.
+  public var control: Double {
+    get {_control ?? 0}
+    set {_control = newValue}
+  }
+  /// Returns true if `control` has been explicitly set.
+  public var hasControl: Bool {self._control != nil}
+  /// Clears the value of `control`. Subsequent reads from it will return its default value.
+  public mutating func clearControl() {self._control = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _control: Double? = nil
+}
+
+/// One latent on the tokens of one kind.
+public nonisolated struct Saed_KindChange: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var kind: Saed_TokenKind = .class
+
+  /// Share of the tokens on which it is active.
+  public var baseFrequency: Double = 0
+
+  public var adaptedFrequency: Double = 0
+
+  /// Over the tokens on which it is active; absent where it is on none.
+  public var baseMean: Double {
+    get {_baseMean ?? 0}
+    set {_baseMean = newValue}
+  }
+  /// Returns true if `baseMean` has been explicitly set.
+  public var hasBaseMean: Bool {self._baseMean != nil}
+  /// Clears the value of `baseMean`. Subsequent reads from it will return its default value.
+  public mutating func clearBaseMean() {self._baseMean = nil}
+
+  public var adaptedMean: Double {
+    get {_adaptedMean ?? 0}
+    set {_adaptedMean = newValue}
+  }
+  /// Returns true if `adaptedMean` has been explicitly set.
+  public var hasAdaptedMean: Bool {self._adaptedMean != nil}
+  /// Clears the value of `adaptedMean`. Subsequent reads from it will return its default value.
+  public mutating func clearAdaptedMean() {self._adaptedMean = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _baseMean: Double? = nil
+  fileprivate var _adaptedMean: Double? = nil
+}
+
+public nonisolated struct Saed_LatentChange: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var latent: UInt32 = 0
+
+  /// From 1; 0: it has no token over tau there.
+  public var baseRank: UInt32 = 0
+
+  public var adaptedRank: UInt32 = 0
+
+  /// Tokens over tau.
+  public var baseCount: UInt64 = 0
+
+  public var adaptedCount: UInt64 = 0
+
+  public var kinds: [Saed_KindChange] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// One CompareReply.
+public nonisolated struct Saed_CompareReply: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var base: Saed_ViewName {
+    get {_storage._base ?? Saed_ViewName()}
+    set {_uniqueStorage()._base = newValue}
+  }
+  /// Returns true if `base` has been explicitly set.
+  public var hasBase: Bool {_storage._base != nil}
+  /// Clears the value of `base`. Subsequent reads from it will return its default value.
+  public mutating func clearBase() {_uniqueStorage()._base = nil}
+
+  public var adapted: Saed_ViewName {
+    get {_storage._adapted ?? Saed_ViewName()}
+    set {_uniqueStorage()._adapted = newValue}
+  }
+  /// Returns true if `adapted` has been explicitly set.
+  public var hasAdapted: Bool {_storage._adapted != nil}
+  /// Clears the value of `adapted`. Subsequent reads from it will return its default value.
+  public mutating func clearAdapted() {_uniqueStorage()._adapted = nil}
+
+  /// For people: "all images", "class 'zebra'", "data set 'shifted'", "image zebra/1.jpg".
+  public var scope: String {
+    get {_storage._scope}
+    set {_uniqueStorage()._scope = newValue}
+  }
+
+  /// With a snapshot in both views, and those that have one in one of them only and so don't count.
+  public var images: UInt64 {
+    get {_storage._images}
+    set {_uniqueStorage()._images = newValue}
+  }
+
+  public var onlyBase: UInt64 {
+    get {_storage._onlyBase}
+    set {_uniqueStorage()._onlyBase = newValue}
+  }
+
+  public var onlyAdapted: UInt64 {
+    get {_storage._onlyAdapted}
+    set {_uniqueStorage()._onlyAdapted = newValue}
+  }
+
+  /// By growing k.
+  public var overlap: [Saed_OverlapPoint] {
+    get {_storage._overlap}
+    set {_uniqueStorage()._overlap = newValue}
+  }
+
+  /// Among the adapted view's top latents (of the largest k) and not among the base's, by adapted rank; and the other
+  /// way round, by base rank.
+  public var gained: [Saed_LatentChange] {
+    get {_storage._gained}
+    set {_uniqueStorage()._gained = newValue}
+  }
+
+  public var lost: [Saed_LatentChange] {
+    get {_storage._lost}
+    set {_uniqueStorage()._lost = newValue}
+  }
+
+  /// Those whose count changed most, wherever they rank.
+  public var changed: [Saed_LatentChange] {
+    get {_storage._changed}
+    set {_uniqueStorage()._changed = newValue}
+  }
+
+  /// Of the counts of all latents in both views.
+  public var cosine: Double {
+    get {_storage._cosine}
+    set {_uniqueStorage()._cosine = newValue}
+  }
+
+  /// For people, a sentence each: what was counted; what should be known of this answer.
+  public var definitions: [String] {
+    get {_storage._definitions}
+    set {_uniqueStorage()._definitions = newValue}
+  }
+
+  public var notes: [String] {
+    get {_storage._notes}
+    set {_uniqueStorage()._notes = newValue}
+  }
+
+  /// The cosine of the control's views, and which control that is. Absent: there is none.
+  public var controlCosine: Double {
+    get {_storage._controlCosine ?? 0}
+    set {_uniqueStorage()._controlCosine = newValue}
+  }
+  /// Returns true if `controlCosine` has been explicitly set.
+  public var hasControlCosine: Bool {_storage._controlCosine != nil}
+  /// Clears the value of `controlCosine`. Subsequent reads from it will return its default value.
+  public mutating func clearControlCosine() {_uniqueStorage()._controlCosine = nil}
+
+  public var controlView: String {
+    get {_storage._controlView}
+    set {_uniqueStorage()._controlView = newValue}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+public nonisolated struct Saed_RemapRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var base: Saed_ViewName {
+    get {_base ?? Saed_ViewName()}
+    set {_base = newValue}
+  }
+  /// Returns true if `base` has been explicitly set.
+  public var hasBase: Bool {self._base != nil}
+  /// Clears the value of `base`. Subsequent reads from it will return its default value.
+  public mutating func clearBase() {self._base = nil}
+
+  public var adapted: Saed_ViewName {
+    get {_adapted ?? Saed_ViewName()}
+    set {_adapted = newValue}
+  }
+  /// Returns true if `adapted` has been explicitly set.
+  public var hasAdapted: Bool {self._adapted != nil}
+  /// Clears the value of `adapted`. Subsequent reads from it will return its default value.
+  public mutating func clearAdapted() {self._adapted = nil}
+
+  public var dataset: String {
+    get {_dataset ?? String()}
+    set {_dataset = newValue}
+  }
+  /// Returns true if `dataset` has been explicitly set.
+  public var hasDataset: Bool {self._dataset != nil}
+  /// Clears the value of `dataset`. Subsequent reads from it will return its default value.
+  public mutating func clearDataset() {self._dataset = nil}
+
+  /// Only this class.
+  public var label: String {
+    get {_label ?? String()}
+    set {_label = newValue}
+  }
+  /// Returns true if `label` has been explicitly set.
+  public var hasLabel: Bool {self._label != nil}
+  /// Clears the value of `label`. Subsequent reads from it will return its default value.
+  public mutating func clearLabel() {self._label = nil}
+
+  /// Latents of a class that count as its own; 0: 50.
+  public var k: UInt32 = 0
+
+  /// Moves listed a class, and latents listed; 0: 10.
+  public var top: UInt32 = 0
+
+  /// Of the bootstrap, the shuffled labels and the random latents. Absent: 0.
+  public var seed: UInt64 {
+    get {_seed ?? 0}
+    set {_seed = newValue}
+  }
+  /// Returns true if `seed` has been explicitly set.
+  public var hasSeed: Bool {self._seed != nil}
+  /// Clears the value of `seed`. Subsequent reads from it will return its default value.
+  public mutating func clearSeed() {self._seed = nil}
+
+  /// Of the bootstrap; 0: 1000.
+  public var rounds: UInt32 = 0
+
+  /// Leaves out `explained`, the only part that runs the model.
+  public var noAblation: Bool = false
+
+  /// An SAE of random directions that stands as control. Empty: one that was made like the views' SAE, where there is.
+  public var controlSae: String = String()
+
+  public var asPublished: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _base: Saed_ViewName? = nil
+  fileprivate var _adapted: Saed_ViewName? = nil
+  fileprivate var _dataset: String? = nil
+  fileprivate var _label: String? = nil
+  fileprivate var _seed: UInt64? = nil
+}
+
+/// Classes whose own latents (the top k) are told apart: c's *kept* ones are among both views' top k of c;
+/// *re-assigned* ones only among the adapted's, but among the base's of another class; *newly used* ones among no
+/// class's of the base; those that *left* only among the base's of c.
+public nonisolated struct Saed_ClassRemap: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var label: String {
+    get {_storage._label}
+    set {_uniqueStorage()._label = newValue}
+  }
+
+  public var images: UInt64 {
+    get {_storage._images}
+    set {_uniqueStorage()._images = newValue}
+  }
+
+  /// Share of its images that the view's classifier answers with it, and adapted less base.
+  public var baseAccuracy: Double {
+    get {_storage._baseAccuracy}
+    set {_uniqueStorage()._baseAccuracy = newValue}
+  }
+
+  public var adaptedAccuracy: Double {
+    get {_storage._adaptedAccuracy}
+    set {_uniqueStorage()._adaptedAccuracy = newValue}
+  }
+
+  public var change: Double {
+    get {_storage._change}
+    set {_uniqueStorage()._change = newValue}
+  }
+
+  /// Paired bootstrap.
+  public var changeInterval: Saed_Interval {
+    get {_storage._changeInterval ?? Saed_Interval()}
+    set {_uniqueStorage()._changeInterval = newValue}
+  }
+  /// Returns true if `changeInterval` has been explicitly set.
+  public var hasChangeInterval: Bool {_storage._changeInterval != nil}
+  /// Clears the value of `changeInterval`. Subsequent reads from it will return its default value.
+  public mutating func clearChangeInterval() {_uniqueStorage()._changeInterval = nil}
+
+  /// Share of the top k that both views have, and the cosine of the counts.
+  public var overlap: Double {
+    get {_storage._overlap}
+    set {_uniqueStorage()._overlap = newValue}
+  }
+
+  public var cosine: Double {
+    get {_storage._cosine}
+    set {_uniqueStorage()._cosine = newValue}
+  }
+
+  /// Latents in the paper's four groups.
+  public var staysHigh: UInt32 {
+    get {_storage._staysHigh}
+    set {_uniqueStorage()._staysHigh = newValue}
+  }
+
+  public var staysLow: UInt32 {
+    get {_storage._staysLow}
+    set {_uniqueStorage()._staysLow = newValue}
+  }
+
+  public var rises: UInt32 {
+    get {_storage._rises}
+    set {_uniqueStorage()._rises = newValue}
+  }
+
+  public var falls: UInt32 {
+    get {_storage._falls}
+    set {_uniqueStorage()._falls = newValue}
+  }
+
+  /// Whose rank moved most, the largest move first; ranks and counts on this class's images.
+  public var moves: [Saed_LatentChange] {
+    get {_storage._moves}
+    set {_uniqueStorage()._moves = newValue}
+  }
+
+  public var kept: UInt32 {
+    get {_storage._kept}
+    set {_uniqueStorage()._kept = newValue}
+  }
+
+  public var reassigned: UInt32 {
+    get {_storage._reassigned}
+    set {_uniqueStorage()._reassigned = newValue}
+  }
+
+  public var newlyUsed: UInt32 {
+    get {_storage._newlyUsed}
+    set {_uniqueStorage()._newlyUsed = newValue}
+  }
+
+  public var left: UInt32 {
+    get {_storage._left}
+    set {_uniqueStorage()._left = newValue}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+public nonisolated struct Saed_LatentRemap: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var latent: UInt32 = 0
+
+  /// Classes among whose top k it was and no longer is, and the other way round.
+  public var left: [String] = []
+
+  public var joined: [String] = []
+
+  /// Classes that have it among their top k.
+  public var classesBefore: UInt32 = 0
+
+  public var classesAfter: UInt32 = 0
+
+  /// Of its counts over the classes.
+  public var cosine: Double = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Saed_GroupFigures: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// "stays high", "stays low", "rises", "falls".
+  public var group: String = String()
+
+  /// Latents a class.
+  public var meanSize: Double = 0
+
+  /// Over classes, of the group's size with the change of accuracy. Absent: too few classes, or all sizes are equal.
+  public var correlation: Double {
+    get {_correlation ?? 0}
+    set {_correlation = newValue}
+  }
+  /// Returns true if `correlation` has been explicitly set.
+  public var hasCorrelation: Bool {self._correlation != nil}
+  /// Clears the value of `correlation`. Subsequent reads from it will return its default value.
+  public mutating func clearCorrelation() {self._correlation = nil}
+
+  public var correlationInterval: Saed_Interval {
+    get {_correlationInterval ?? Saed_Interval()}
+    set {_correlationInterval = newValue}
+  }
+  /// Returns true if `correlationInterval` has been explicitly set.
+  public var hasCorrelationInterval: Bool {self._correlationInterval != nil}
+  /// Clears the value of `correlationInterval`. Subsequent reads from it will return its default value.
+  public mutating func clearCorrelationInterval() {self._correlationInterval = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _correlation: Double? = nil
+  fileprivate var _correlationInterval: Saed_Interval? = nil
+}
+
+/// What becomes of the adapted view's answers when some latents are set back to their base values on each image, with
+/// the SAE's error term kept. On images of the classes in question.
+public nonisolated struct Saed_ExplainedShare: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// "kept", "re-assigned", "newly used", "left", "all of them", "random latents".
+  public var group: String = String()
+
+  public var accuracyWithout: Double = 0
+
+  /// Of the gain of accuracy: (adapted - accuracy_without) / (adapted - base). Absent: no gain to be shared.
+  public var share: Double {
+    get {_share ?? 0}
+    set {_share = newValue}
+  }
+  /// Returns true if `share` has been explicitly set.
+  public var hasShare: Bool {self._share != nil}
+  /// Clears the value of `share`. Subsequent reads from it will return its default value.
+  public mutating func clearShare() {self._share = nil}
+
+  public var shareInterval: Saed_Interval {
+    get {_shareInterval ?? Saed_Interval()}
+    set {_shareInterval = newValue}
+  }
+  /// Returns true if `shareInterval` has been explicitly set.
+  public var hasShareInterval: Bool {self._shareInterval != nil}
+  /// Clears the value of `shareInterval`. Subsequent reads from it will return its default value.
+  public mutating func clearShareInterval() {self._shareInterval = nil}
+
+  /// Set back a class, on average.
+  public var latents: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _share: Double? = nil
+  fileprivate var _shareInterval: Saed_Interval? = nil
+}
+
+/// One finding in brief, and its controls in the same words.
+public nonisolated struct Saed_RemapFigures: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// "finding", "shuffled labels", "random directions".
+  public var what: String = String()
+
+  /// Means over classes.
+  public var overlap: Double = 0
+
+  public var overlapInterval: Saed_Interval {
+    get {_overlapInterval ?? Saed_Interval()}
+    set {_overlapInterval = newValue}
+  }
+  /// Returns true if `overlapInterval` has been explicitly set.
+  public var hasOverlapInterval: Bool {self._overlapInterval != nil}
+  /// Clears the value of `overlapInterval`. Subsequent reads from it will return its default value.
+  public mutating func clearOverlapInterval() {self._overlapInterval = nil}
+
+  public var cosine: Double = 0
+
+  /// Latents a class.
+  public var reassigned: Double = 0
+
+  public var newlyUsed: Double = 0
+
+  public var left: Double = 0
+
+  public var groups: [Saed_GroupFigures] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _overlapInterval: Saed_Interval? = nil
+}
+
+/// Progress frames, then one or more RemapReply: merged, lists grow.
+public nonisolated struct Saed_RemapReply: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var base: Saed_ViewName {
+    get {_storage._base ?? Saed_ViewName()}
+    set {_uniqueStorage()._base = newValue}
+  }
+  /// Returns true if `base` has been explicitly set.
+  public var hasBase: Bool {_storage._base != nil}
+  /// Clears the value of `base`. Subsequent reads from it will return its default value.
+  public mutating func clearBase() {_uniqueStorage()._base = nil}
+
+  public var adapted: Saed_ViewName {
+    get {_storage._adapted ?? Saed_ViewName()}
+    set {_uniqueStorage()._adapted = newValue}
+  }
+  /// Returns true if `adapted` has been explicitly set.
+  public var hasAdapted: Bool {_storage._adapted != nil}
+  /// Clears the value of `adapted`. Subsequent reads from it will return its default value.
+  public mutating func clearAdapted() {_uniqueStorage()._adapted = nil}
+
+  public var scope: String {
+    get {_storage._scope}
+    set {_uniqueStorage()._scope = newValue}
+  }
+
+  /// With a snapshot in both views and a label that is a class; the others are left out.
+  public var images: UInt64 {
+    get {_storage._images}
+    set {_uniqueStorage()._images = newValue}
+  }
+
+  public var leftOut: UInt64 {
+    get {_storage._leftOut}
+    set {_uniqueStorage()._leftOut = newValue}
+  }
+
+  public var k: UInt32 {
+    get {_storage._k}
+    set {_uniqueStorage()._k = newValue}
+  }
+
+  public var seed: UInt64 {
+    get {_storage._seed}
+    set {_uniqueStorage()._seed = newValue}
+  }
+
+  public var baseAccuracy: Double {
+    get {_storage._baseAccuracy}
+    set {_uniqueStorage()._baseAccuracy = newValue}
+  }
+
+  public var adaptedAccuracy: Double {
+    get {_storage._adaptedAccuracy}
+    set {_uniqueStorage()._adaptedAccuracy = newValue}
+  }
+
+  public var baseInterval: Saed_Interval {
+    get {_storage._baseInterval ?? Saed_Interval()}
+    set {_uniqueStorage()._baseInterval = newValue}
+  }
+  /// Returns true if `baseInterval` has been explicitly set.
+  public var hasBaseInterval: Bool {_storage._baseInterval != nil}
+  /// Clears the value of `baseInterval`. Subsequent reads from it will return its default value.
+  public mutating func clearBaseInterval() {_uniqueStorage()._baseInterval = nil}
+
+  public var adaptedInterval: Saed_Interval {
+    get {_storage._adaptedInterval ?? Saed_Interval()}
+    set {_uniqueStorage()._adaptedInterval = newValue}
+  }
+  /// Returns true if `adaptedInterval` has been explicitly set.
+  public var hasAdaptedInterval: Bool {_storage._adaptedInterval != nil}
+  /// Clears the value of `adaptedInterval`. Subsequent reads from it will return its default value.
+  public mutating func clearAdaptedInterval() {_uniqueStorage()._adaptedInterval = nil}
+
+  public var change: Double {
+    get {_storage._change}
+    set {_uniqueStorage()._change = newValue}
+  }
+
+  public var changeInterval: Saed_Interval {
+    get {_storage._changeInterval ?? Saed_Interval()}
+    set {_uniqueStorage()._changeInterval = newValue}
+  }
+  /// Returns true if `changeInterval` has been explicitly set.
+  public var hasChangeInterval: Bool {_storage._changeInterval != nil}
+  /// Clears the value of `changeInterval`. Subsequent reads from it will return its default value.
+  public mutating func clearChangeInterval() {_uniqueStorage()._changeInterval = nil}
+
+  /// Every class, the largest change of accuracy first, up or down.
+  public var classes: [Saed_ClassRemap] {
+    get {_storage._classes}
+    set {_uniqueStorage()._classes = newValue}
+  }
+
+  /// Those that left and joined most classes first.
+  public var latents: [Saed_LatentRemap] {
+    get {_storage._latents}
+    set {_uniqueStorage()._latents = newValue}
+  }
+
+  /// The finding first.
+  public var figures: [Saed_RemapFigures] {
+    get {_storage._figures}
+    set {_uniqueStorage()._figures = newValue}
+  }
+
+  public var explained: [Saed_ExplainedShare] {
+    get {_storage._explained}
+    set {_uniqueStorage()._explained = newValue}
+  }
+
+  /// For people, a sentence each: what was counted; what should be known of this answer.
+  public var definitions: [String] {
+    get {_storage._definitions}
+    set {_uniqueStorage()._definitions = newValue}
+  }
+
+  public var notes: [String] {
+    get {_storage._notes}
+    set {_uniqueStorage()._notes = newValue}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// Masks the latents of images of a class: "on" keeps the class's top k only, "off" all others only.
+public nonisolated struct Saed_AblateRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var view: Saed_ViewName {
+    get {_view ?? Saed_ViewName()}
+    set {_view = newValue}
+  }
+  /// Returns true if `view` has been explicitly set.
+  public var hasView: Bool {self._view != nil}
+  /// Clears the value of `view`. Subsequent reads from it will return its default value.
+  public mutating func clearView() {self._view = nil}
+
+  /// At most one of both; none: all images.
+  public var label: String {
+    get {_label ?? String()}
+    set {_label = newValue}
+  }
+  /// Returns true if `label` has been explicitly set.
+  public var hasLabel: Bool {self._label != nil}
+  /// Clears the value of `label`. Subsequent reads from it will return its default value.
+  public mutating func clearLabel() {self._label = nil}
+
+  public var dataset: String {
+    get {_dataset ?? String()}
+    set {_dataset = newValue}
+  }
+  /// Returns true if `dataset` has been explicitly set.
+  public var hasDataset: Bool {self._dataset != nil}
+  /// Clears the value of `dataset`. Subsequent reads from it will return its default value.
+  public mutating func clearDataset() {self._dataset = nil}
+
+  /// 0: every latent. Empty: as published, 1, 2, 5, 10, 50, 100, 500, 1000, 2000, 0.
+  public var ks: [UInt32] = []
+
+  /// The order of a class's latents: "class-count" (tokens over tau on its images), "mean", "peak", "frequency" on its
+  /// images, "random". Empty: "class-count".
+  public var by: String = String()
+
+  /// Keeps what the SAE doesn't reconstruct.
+  public var errorTerm: Bool = false
+
+  /// Subtracts the constant that the published code subtracts.
+  public var asPublished: Bool = false
+
+  /// Of the random latents. Absent: 0.
+  public var seed: UInt64 {
+    get {_seed ?? 0}
+    set {_seed = newValue}
+  }
+  /// Returns true if `seed` has been explicitly set.
+  public var hasSeed: Bool {self._seed != nil}
+  /// Clears the value of `seed`. Subsequent reads from it will return its default value.
+  public mutating func clearSeed() {self._seed = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _view: Saed_ViewName? = nil
+  fileprivate var _label: String? = nil
+  fileprivate var _dataset: String? = nil
+  fileprivate var _seed: UInt64? = nil
+}
+
+/// Accuracies: the share of a class's images that are answered with it.
+public nonisolated struct Saed_AblationPoint: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Latents; where there are fewer, those.
+  public var k: UInt32 = 0
+
+  /// Every latent.
+  public var all: Bool = false
+
+  public var on: Double = 0
+
+  public var off: Double = 0
+
+  /// The control: equally many active latents drawn at random.
+  public var onRandom: Double {
+    get {_onRandom ?? 0}
+    set {_onRandom = newValue}
+  }
+  /// Returns true if `onRandom` has been explicitly set.
+  public var hasOnRandom: Bool {self._onRandom != nil}
+  /// Clears the value of `onRandom`. Subsequent reads from it will return its default value.
+  public mutating func clearOnRandom() {self._onRandom = nil}
+
+  public var offRandom: Double {
+    get {_offRandom ?? 0}
+    set {_offRandom = newValue}
+  }
+  /// Returns true if `offRandom` has been explicitly set.
+  public var hasOffRandom: Bool {self._offRandom != nil}
+  /// Clears the value of `offRandom`. Subsequent reads from it will return its default value.
+  public mutating func clearOffRandom() {self._offRandom = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _onRandom: Double? = nil
+  fileprivate var _offRandom: Double? = nil
+}
+
+public nonisolated struct Saed_ClassAblation: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var label: String = String()
+
+  public var images: UInt64 = 0
+
+  /// As the view answers, without the SAE in between.
+  public var noSae: Double = 0
+
+  public var points: [Saed_AblationPoint] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Progress frames, then one or more AblateReply: merged, lists grow.
+public nonisolated struct Saed_AblateReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var view: Saed_ViewName {
+    get {_view ?? Saed_ViewName()}
+    set {_view = newValue}
+  }
+  /// Returns true if `view` has been explicitly set.
+  public var hasView: Bool {self._view != nil}
+  /// Clears the value of `view`. Subsequent reads from it will return its default value.
+  public mutating func clearView() {self._view = nil}
+
+  public var scope: String = String()
+
+  /// With a label that is a class.
+  public var images: UInt64 = 0
+
+  public var by: String = String()
+
+  public var errorTerm: Bool = false
+
+  /// Means over classes.
+  public var noSae: Double = 0
+
+  public var points: [Saed_AblationPoint] = []
+
+  public var classes: [Saed_ClassAblation] = []
+
+  public var definitions: [String] = []
+
+  public var notes: [String] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _view: Saed_ViewName? = nil
+}
+
+/// Classifies what the user named, in this order: the image whose path or content `image` has; with the target "all",
+/// every image; a data set of that name; an image as `image.text` names it.
+public nonisolated struct Saed_ClassifyRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var view: Saed_ViewName {
+    get {_view ?? Saed_ViewName()}
+    set {_view = newValue}
+  }
+  /// Returns true if `view` has been explicitly set.
+  public var hasView: Bool {self._view != nil}
+  /// Clears the value of `view`. Subsequent reads from it will return its default value.
+  public mutating func clearView() {self._view = nil}
+
+  /// Its text is the target.
+  public var image: Saed_ImageReference {
+    get {_image ?? Saed_ImageReference()}
+    set {_image = newValue}
+  }
+  /// Returns true if `image` has been explicitly set.
+  public var hasImage: Bool {self._image != nil}
+  /// Clears the value of `image`. Subsequent reads from it will return its default value.
+  public mutating func clearImage() {self._image = nil}
+
+  /// As the user wrote it.
+  public var target: String = String()
+
+  /// Classes of one image; 0: 10.
+  public var top: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _view: Saed_ViewName? = nil
+  fileprivate var _image: Saed_ImageReference? = nil
+}
+
+public nonisolated struct Saed_ClassAccuracy: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var label: String = String()
+
+  public var images: UInt64 = 0
+
+  public var right: UInt64 = 0
+
+  public var accuracy: Double = 0
+
+  /// Wilson's.
+  public var interval: Saed_Interval {
+    get {_interval ?? Saed_Interval()}
+    set {_interval = newValue}
+  }
+  /// Returns true if `interval` has been explicitly set.
+  public var hasInterval: Bool {self._interval != nil}
+  /// Clears the value of `interval`. Subsequent reads from it will return its default value.
+  public mutating func clearInterval() {self._interval = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _interval: Saed_Interval? = nil
+}
+
+public nonisolated struct Saed_Confusion: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The label, and the class that was answered instead.
+  public var label: String = String()
+
+  public var answer: String = String()
+
+  public var images: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Saed_AnswerCount: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var answer: String = String()
+
+  public var images: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Progress frames, then, for one image, one ClassifyReply; for many, one or more: merged, lists grow.
+public nonisolated struct Saed_ClassifyReply: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var view: Saed_ViewName {
+    get {_storage._view ?? Saed_ViewName()}
+    set {_uniqueStorage()._view = newValue}
+  }
+  /// Returns true if `view` has been explicitly set.
+  public var hasView: Bool {_storage._view != nil}
+  /// Clears the value of `view`. Subsequent reads from it will return its default value.
+  public mutating func clearView() {_uniqueStorage()._view = nil}
+
+  /// For people: "data set 'shifted'".
+  public var scope: String {
+    get {_storage._scope}
+    set {_uniqueStorage()._scope = newValue}
+  }
+
+  /// One image, and its classes, the likeliest first.
+  public var image: Saed_ImageInfo {
+    get {_storage._image ?? Saed_ImageInfo()}
+    set {_uniqueStorage()._image = newValue}
+  }
+  /// Returns true if `image` has been explicitly set.
+  public var hasImage: Bool {_storage._image != nil}
+  /// Clears the value of `image`. Subsequent reads from it will return its default value.
+  public mutating func clearImage() {_uniqueStorage()._image = nil}
+
+  public var classes: [Saed_ClassProbability] {
+    get {_storage._classes}
+    set {_uniqueStorage()._classes = newValue}
+  }
+
+  /// Many: those with a snapshot, those of them whose label is a class, and those of these that are answered right.
+  public var images: UInt64 {
+    get {_storage._images}
+    set {_uniqueStorage()._images = newValue}
+  }
+
+  public var labelled: UInt64 {
+    get {_storage._labelled}
+    set {_uniqueStorage()._labelled = newValue}
+  }
+
+  public var right: UInt64 {
+    get {_storage._right}
+    set {_uniqueStorage()._right = newValue}
+  }
+
+  /// right / labelled.
+  public var accuracy: Double {
+    get {_storage._accuracy}
+    set {_uniqueStorage()._accuracy = newValue}
+  }
+
+  /// Wilson's.
+  public var interval: Saed_Interval {
+    get {_storage._interval ?? Saed_Interval()}
+    set {_uniqueStorage()._interval = newValue}
+  }
+  /// Returns true if `interval` has been explicitly set.
+  public var hasInterval: Bool {_storage._interval != nil}
+  /// Clears the value of `interval`. Subsequent reads from it will return its default value.
+  public mutating func clearInterval() {_uniqueStorage()._interval = nil}
+
+  /// Every class that has an image, the least accurate first.
+  public var perClass: [Saed_ClassAccuracy] {
+    get {_storage._perClass}
+    set {_uniqueStorage()._perClass = newValue}
+  }
+
+  /// The most frequent first.
+  public var confusions: [Saed_Confusion] {
+    get {_storage._confusions}
+    set {_uniqueStorage()._confusions = newValue}
+  }
+
+  public var definitions: [String] {
+    get {_storage._definitions}
+    set {_uniqueStorage()._definitions = newValue}
+  }
+
+  public var notes: [String] {
+    get {_storage._notes}
+    set {_uniqueStorage()._notes = newValue}
+  }
+
+  /// Mean of the classes' accuracies.
+  public var macroAccuracy: Double {
+    get {_storage._macroAccuracy}
+    set {_uniqueStorage()._macroAccuracy = newValue}
+  }
+
+  /// Over all images, labelled or not, the most frequent first.
+  public var answers: [Saed_AnswerCount] {
+    get {_storage._answers}
+    set {_uniqueStorage()._answers = newValue}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// Images whose answer differs between two views.
+public nonisolated struct Saed_DisagreeRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var base: Saed_ViewName {
+    get {_base ?? Saed_ViewName()}
+    set {_base = newValue}
+  }
+  /// Returns true if `base` has been explicitly set.
+  public var hasBase: Bool {self._base != nil}
+  /// Clears the value of `base`. Subsequent reads from it will return its default value.
+  public mutating func clearBase() {self._base = nil}
+
+  public var adapted: Saed_ViewName {
+    get {_adapted ?? Saed_ViewName()}
+    set {_adapted = newValue}
+  }
+  /// Returns true if `adapted` has been explicitly set.
+  public var hasAdapted: Bool {self._adapted != nil}
+  /// Clears the value of `adapted`. Subsequent reads from it will return its default value.
+  public mutating func clearAdapted() {self._adapted = nil}
+
+  public var label: String {
+    get {_label ?? String()}
+    set {_label = newValue}
+  }
+  /// Returns true if `label` has been explicitly set.
+  public var hasLabel: Bool {self._label != nil}
+  /// Clears the value of `label`. Subsequent reads from it will return its default value.
+  public mutating func clearLabel() {self._label = nil}
+
+  public var dataset: String {
+    get {_dataset ?? String()}
+    set {_dataset = newValue}
+  }
+  /// Returns true if `dataset` has been explicitly set.
+  public var hasDataset: Bool {self._dataset != nil}
+  /// Clears the value of `dataset`. Subsequent reads from it will return its default value.
+  public mutating func clearDataset() {self._dataset = nil}
+
+  /// 0: 50.
+  public var limit: UInt32 = 0
+
+  public var offset: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _base: Saed_ViewName? = nil
+  fileprivate var _adapted: Saed_ViewName? = nil
+  fileprivate var _label: String? = nil
+  fileprivate var _dataset: String? = nil
+}
+
+public nonisolated struct Saed_Disagreement: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var image: Saed_ImageInfo {
+    get {_image ?? Saed_ImageInfo()}
+    set {_image = newValue}
+  }
+  /// Returns true if `image` has been explicitly set.
+  public var hasImage: Bool {self._image != nil}
+  /// Clears the value of `image`. Subsequent reads from it will return its default value.
+  public mutating func clearImage() {self._image = nil}
+
+  public var baseAnswer: String = String()
+
+  public var adaptedAnswer: String = String()
+
+  public var baseProbability: Double = 0
+
+  public var adaptedProbability: Double = 0
+
+  /// The answer is the image's label; both false where it has none that is a class.
+  public var baseRight: Bool = false
+
+  public var adaptedRight: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _image: Saed_ImageInfo? = nil
+}
+
+/// Progress frames, then one or more DisagreeReply, together the list: first those that became wrong, then those that
+/// became right, then the others; within each the surest adapted answer first.
+public nonisolated struct Saed_DisagreeReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var images: [Saed_Disagreement] = []
+
+  /// All that differ, whatever the limit.
+  public var total: UInt64 = 0
+
+  /// With a snapshot in both views.
+  public var compared: UInt64 = 0
+
+  /// Of the total: became right, became wrong.
+  public var fixed: UInt64 = 0
+
+  public var broken: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2997,8 +4798,12 @@ nonisolated extension Saed_HeatmapStyle: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0HEATMAP_STYLE_SMOOTH\0\u{1}HEATMAP_STYLE_GRID\0")
 }
 
+nonisolated extension Saed_AdapterAction: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0ADAPTER_ACTION_UNSPECIFIED\0\u{1}ADAPTER_ACTION_ACTIVATE\0\u{1}ADAPTER_ACTION_DEACTIVATE\0\u{1}ADAPTER_ACTION_REMOVE\0")
+}
+
 nonisolated extension Saed_EventKind: SwiftProtobuf._ProtoNameProviding {
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0EVENT_KIND_UNSPECIFIED\0\u{1}EVENT_KIND_COMMITTED\0\u{1}EVENT_KIND_PATH_ADDED\0\u{1}EVENT_KIND_PATH_REMOVED\0\u{1}EVENT_KIND_FAILED\0\u{1}EVENT_KIND_MODEL_ADDED\0\u{1}EVENT_KIND_SAE_ADDED\0\u{1}EVENT_KIND_CLASSES_SET\0\u{1}EVENT_KIND_BUSY\0\u{1}EVENT_KIND_IDLE\0\u{1}EVENT_KIND_RESCANNED\0\u{1}EVENT_KIND_MISSED\0\u{1}EVENT_KIND_STOPPING\0\u{1}EVENT_KIND_WARNING\0\u{1}EVENT_KIND_PATH_MOVED\0\u{1}EVENT_KIND_MODEL_REMOVED\0\u{1}EVENT_KIND_SAE_REMOVED\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0EVENT_KIND_UNSPECIFIED\0\u{1}EVENT_KIND_COMMITTED\0\u{1}EVENT_KIND_PATH_ADDED\0\u{1}EVENT_KIND_PATH_REMOVED\0\u{1}EVENT_KIND_FAILED\0\u{1}EVENT_KIND_MODEL_ADDED\0\u{1}EVENT_KIND_SAE_ADDED\0\u{1}EVENT_KIND_CLASSES_SET\0\u{1}EVENT_KIND_BUSY\0\u{1}EVENT_KIND_IDLE\0\u{1}EVENT_KIND_RESCANNED\0\u{1}EVENT_KIND_MISSED\0\u{1}EVENT_KIND_STOPPING\0\u{1}EVENT_KIND_WARNING\0\u{1}EVENT_KIND_PATH_MOVED\0\u{1}EVENT_KIND_MODEL_REMOVED\0\u{1}EVENT_KIND_SAE_REMOVED\0\u{1}EVENT_KIND_ADAPTER_ADDED\0\u{1}EVENT_KIND_ADAPTER_REMOVED\0\u{1}EVENT_KIND_ADAPTER_CHANGED\0\u{1}EVENT_KIND_BACKFILL\0")
 }
 
 nonisolated extension Saed_Hello: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3178,7 +4983,7 @@ nonisolated extension Saed_Progress: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension Saed_Request: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Request"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}wait\0\u{1}follow\0\u{1}images\0\u{1}show\0\u{1}latents\0\u{1}latent\0\u{1}heatmap\0\u{1}sheet\0\u{1}models\0\u{3}model_add\0\u{1}saes\0\u{3}sae_add\0\u{1}classes\0\u{3}classes_set\0\u{1}views\0\u{1}watch\0\u{1}failures\0\u{1}version\0\u{1}export\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}wait\0\u{1}follow\0\u{1}images\0\u{1}show\0\u{1}latents\0\u{1}latent\0\u{1}heatmap\0\u{1}sheet\0\u{1}models\0\u{3}model_add\0\u{1}saes\0\u{3}sae_add\0\u{1}classes\0\u{3}classes_set\0\u{1}views\0\u{1}watch\0\u{1}failures\0\u{1}version\0\u{1}export\0\u{1}adapters\0\u{3}adapter_add\0\u{3}adapter_change\0\u{3}adapter_export\0\u{1}compare\0\u{1}remap\0\u{1}ablate\0\u{1}classify\0\u{3}sae_random\0\u{1}disagree\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3446,6 +5251,136 @@ nonisolated extension Saed_Request: SwiftProtobuf.Message, SwiftProtobuf._Messag
           self.body = .export(v)
         }
       }()
+      case 21: try {
+        var v: Saed_AdaptersRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .adapters(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .adapters(v)
+        }
+      }()
+      case 22: try {
+        var v: Saed_AdapterAddRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .adapterAdd(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .adapterAdd(v)
+        }
+      }()
+      case 23: try {
+        var v: Saed_AdapterChangeRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .adapterChange(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .adapterChange(v)
+        }
+      }()
+      case 24: try {
+        var v: Saed_AdapterExportRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .adapterExport(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .adapterExport(v)
+        }
+      }()
+      case 25: try {
+        var v: Saed_CompareRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .compare(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .compare(v)
+        }
+      }()
+      case 26: try {
+        var v: Saed_RemapRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .remap(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .remap(v)
+        }
+      }()
+      case 27: try {
+        var v: Saed_AblateRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .ablate(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .ablate(v)
+        }
+      }()
+      case 28: try {
+        var v: Saed_ClassifyRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .classify(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .classify(v)
+        }
+      }()
+      case 29: try {
+        var v: Saed_SaeRandomRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .saeRandom(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .saeRandom(v)
+        }
+      }()
+      case 30: try {
+        var v: Saed_DisagreeRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .disagree(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .disagree(v)
+        }
+      }()
       default: break
       }
     }
@@ -3537,6 +5472,46 @@ nonisolated extension Saed_Request: SwiftProtobuf.Message, SwiftProtobuf._Messag
       guard case .export(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
     }()
+    case .adapters?: try {
+      guard case .adapters(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
+    }()
+    case .adapterAdd?: try {
+      guard case .adapterAdd(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 22)
+    }()
+    case .adapterChange?: try {
+      guard case .adapterChange(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 23)
+    }()
+    case .adapterExport?: try {
+      guard case .adapterExport(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
+    }()
+    case .compare?: try {
+      guard case .compare(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 25)
+    }()
+    case .remap?: try {
+      guard case .remap(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 26)
+    }()
+    case .ablate?: try {
+      guard case .ablate(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 27)
+    }()
+    case .classify?: try {
+      guard case .classify(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 28)
+    }()
+    case .saeRandom?: try {
+      guard case .saeRandom(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 29)
+    }()
+    case .disagree?: try {
+      guard case .disagree(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -3551,7 +5526,7 @@ nonisolated extension Saed_Request: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension Saed_Reply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Reply"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}wait\0\u{1}follow\0\u{1}images\0\u{1}show\0\u{1}latents\0\u{1}latent\0\u{1}heatmap\0\u{1}sheet\0\u{1}models\0\u{3}model_add\0\u{1}saes\0\u{3}sae_add\0\u{1}classes\0\u{3}classes_set\0\u{1}views\0\u{1}event\0\u{1}failures\0\u{1}version\0\u{1}export\0\u{2}P\u{1}array\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}wait\0\u{1}follow\0\u{1}images\0\u{1}show\0\u{1}latents\0\u{1}latent\0\u{1}heatmap\0\u{1}sheet\0\u{1}models\0\u{3}model_add\0\u{1}saes\0\u{3}sae_add\0\u{1}classes\0\u{3}classes_set\0\u{1}views\0\u{1}event\0\u{1}failures\0\u{1}version\0\u{1}export\0\u{1}adapters\0\u{3}adapter_add\0\u{3}adapter_change\0\u{3}adapter_export\0\u{1}compare\0\u{1}remap\0\u{1}ablate\0\u{1}classify\0\u{3}sae_random\0\u{1}disagree\0\u{2}F\u{1}array\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3819,6 +5794,136 @@ nonisolated extension Saed_Reply: SwiftProtobuf.Message, SwiftProtobuf._MessageI
           self.body = .export(v)
         }
       }()
+      case 21: try {
+        var v: Saed_AdaptersReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .adapters(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .adapters(v)
+        }
+      }()
+      case 22: try {
+        var v: Saed_AdapterAddReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .adapterAdd(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .adapterAdd(v)
+        }
+      }()
+      case 23: try {
+        var v: Saed_AdapterChangeReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .adapterChange(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .adapterChange(v)
+        }
+      }()
+      case 24: try {
+        var v: Saed_AdapterExportReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .adapterExport(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .adapterExport(v)
+        }
+      }()
+      case 25: try {
+        var v: Saed_CompareReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .compare(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .compare(v)
+        }
+      }()
+      case 26: try {
+        var v: Saed_RemapReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .remap(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .remap(v)
+        }
+      }()
+      case 27: try {
+        var v: Saed_AblateReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .ablate(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .ablate(v)
+        }
+      }()
+      case 28: try {
+        var v: Saed_ClassifyReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .classify(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .classify(v)
+        }
+      }()
+      case 29: try {
+        var v: Saed_SaeAddReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .saeRandom(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .saeRandom(v)
+        }
+      }()
+      case 30: try {
+        var v: Saed_DisagreeReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .disagree(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .disagree(v)
+        }
+      }()
       case 100: try {
         var v: Saed_ArrayHeader?
         var hadOneofValue = false
@@ -3922,6 +6027,46 @@ nonisolated extension Saed_Reply: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     case .export?: try {
       guard case .export(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+    }()
+    case .adapters?: try {
+      guard case .adapters(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
+    }()
+    case .adapterAdd?: try {
+      guard case .adapterAdd(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 22)
+    }()
+    case .adapterChange?: try {
+      guard case .adapterChange(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 23)
+    }()
+    case .adapterExport?: try {
+      guard case .adapterExport(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
+    }()
+    case .compare?: try {
+      guard case .compare(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 25)
+    }()
+    case .remap?: try {
+      guard case .remap(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 26)
+    }()
+    case .ablate?: try {
+      guard case .ablate(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 27)
+    }()
+    case .classify?: try {
+      guard case .classify(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 28)
+    }()
+    case .saeRandom?: try {
+      guard case .saeRandom(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 29)
+    }()
+    case .disagree?: try {
+      guard case .disagree(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
     }()
     case .array?: try {
       guard case .array(let v)? = self.body else { preconditionFailure() }
@@ -4064,6 +6209,41 @@ nonisolated extension Saed_ImageReference: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.text != rhs.text {return false}
     if lhs.path != rhs.path {return false}
     if lhs.sha256 != rhs.sha256 {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_Interval: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Interval"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}low\0\u{1}high\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularDoubleField(value: &self.low) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.high) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.low.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.low, fieldNumber: 1)
+    }
+    if self.high.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.high, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_Interval, rhs: Saed_Interval) -> Bool {
+    if lhs.low != rhs.low {return false}
+    if lhs.high != rhs.high {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -6220,44 +8400,184 @@ nonisolated extension Saed_ModelInfo: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension Saed_AdapterInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".AdapterInfo"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}model\0\u{1}method\0\u{1}prompts\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}model\0\u{1}method\0\u{1}prompts\0\u{3}vision_depth\0\u{3}text_prompts\0\u{3}text_depth\0\u{1}path\0\u{3}content_hash\0\u{1}state\0\u{1}parameters\0\u{3}added_ms\0\u{1}views\0\u{3}shares_with\0\u{3}class_position\0\u{1}embedded\0\u{1}snapshots\0\u{1}queued\0")
+
+  fileprivate class _StorageClass {
+    var _name: String = String()
+    var _model: String = String()
+    var _method: String = String()
+    var _prompts: UInt32 = 0
+    var _visionDepth: UInt32 = 0
+    var _textPrompts: UInt32 = 0
+    var _textDepth: UInt32 = 0
+    var _path: String = String()
+    var _contentHash: String = String()
+    var _state: String = String()
+    var _parameters: UInt64 = 0
+    var _addedMs: Int64 = 0
+    var _views: [Saed_ViewName] = []
+    var _sharesWith: String = String()
+    var _classPosition: String = String()
+    var _embedded: Bool = false
+    var _snapshots: UInt64 = 0
+    var _queued: UInt64 = 0
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _name = source._name
+      _model = source._model
+      _method = source._method
+      _prompts = source._prompts
+      _visionDepth = source._visionDepth
+      _textPrompts = source._textPrompts
+      _textDepth = source._textDepth
+      _path = source._path
+      _contentHash = source._contentHash
+      _state = source._state
+      _parameters = source._parameters
+      _addedMs = source._addedMs
+      _views = source._views
+      _sharesWith = source._sharesWith
+      _classPosition = source._classPosition
+      _embedded = source._embedded
+      _snapshots = source._snapshots
+      _queued = source._queued
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
-      case 2: try { try decoder.decodeSingularStringField(value: &self.model) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self.method) }()
-      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.prompts) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularStringField(value: &_storage._name) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._model) }()
+        case 3: try { try decoder.decodeSingularStringField(value: &_storage._method) }()
+        case 4: try { try decoder.decodeSingularUInt32Field(value: &_storage._prompts) }()
+        case 5: try { try decoder.decodeSingularUInt32Field(value: &_storage._visionDepth) }()
+        case 6: try { try decoder.decodeSingularUInt32Field(value: &_storage._textPrompts) }()
+        case 7: try { try decoder.decodeSingularUInt32Field(value: &_storage._textDepth) }()
+        case 8: try { try decoder.decodeSingularStringField(value: &_storage._path) }()
+        case 9: try { try decoder.decodeSingularStringField(value: &_storage._contentHash) }()
+        case 10: try { try decoder.decodeSingularStringField(value: &_storage._state) }()
+        case 11: try { try decoder.decodeSingularUInt64Field(value: &_storage._parameters) }()
+        case 12: try { try decoder.decodeSingularInt64Field(value: &_storage._addedMs) }()
+        case 13: try { try decoder.decodeRepeatedMessageField(value: &_storage._views) }()
+        case 14: try { try decoder.decodeSingularStringField(value: &_storage._sharesWith) }()
+        case 15: try { try decoder.decodeSingularStringField(value: &_storage._classPosition) }()
+        case 16: try { try decoder.decodeSingularBoolField(value: &_storage._embedded) }()
+        case 17: try { try decoder.decodeSingularUInt64Field(value: &_storage._snapshots) }()
+        case 18: try { try decoder.decodeSingularUInt64Field(value: &_storage._queued) }()
+        default: break
+        }
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.name.isEmpty {
-      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
-    }
-    if !self.model.isEmpty {
-      try visitor.visitSingularStringField(value: self.model, fieldNumber: 2)
-    }
-    if !self.method.isEmpty {
-      try visitor.visitSingularStringField(value: self.method, fieldNumber: 3)
-    }
-    if self.prompts != 0 {
-      try visitor.visitSingularUInt32Field(value: self.prompts, fieldNumber: 4)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      if !_storage._name.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._name, fieldNumber: 1)
+      }
+      if !_storage._model.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._model, fieldNumber: 2)
+      }
+      if !_storage._method.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._method, fieldNumber: 3)
+      }
+      if _storage._prompts != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._prompts, fieldNumber: 4)
+      }
+      if _storage._visionDepth != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._visionDepth, fieldNumber: 5)
+      }
+      if _storage._textPrompts != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._textPrompts, fieldNumber: 6)
+      }
+      if _storage._textDepth != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._textDepth, fieldNumber: 7)
+      }
+      if !_storage._path.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._path, fieldNumber: 8)
+      }
+      if !_storage._contentHash.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._contentHash, fieldNumber: 9)
+      }
+      if !_storage._state.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._state, fieldNumber: 10)
+      }
+      if _storage._parameters != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._parameters, fieldNumber: 11)
+      }
+      if _storage._addedMs != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._addedMs, fieldNumber: 12)
+      }
+      if !_storage._views.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._views, fieldNumber: 13)
+      }
+      if !_storage._sharesWith.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._sharesWith, fieldNumber: 14)
+      }
+      if !_storage._classPosition.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._classPosition, fieldNumber: 15)
+      }
+      if _storage._embedded != false {
+        try visitor.visitSingularBoolField(value: _storage._embedded, fieldNumber: 16)
+      }
+      if _storage._snapshots != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._snapshots, fieldNumber: 17)
+      }
+      if _storage._queued != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._queued, fieldNumber: 18)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Saed_AdapterInfo, rhs: Saed_AdapterInfo) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.model != rhs.model {return false}
-    if lhs.method != rhs.method {return false}
-    if lhs.prompts != rhs.prompts {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._name != rhs_storage._name {return false}
+        if _storage._model != rhs_storage._model {return false}
+        if _storage._method != rhs_storage._method {return false}
+        if _storage._prompts != rhs_storage._prompts {return false}
+        if _storage._visionDepth != rhs_storage._visionDepth {return false}
+        if _storage._textPrompts != rhs_storage._textPrompts {return false}
+        if _storage._textDepth != rhs_storage._textDepth {return false}
+        if _storage._path != rhs_storage._path {return false}
+        if _storage._contentHash != rhs_storage._contentHash {return false}
+        if _storage._state != rhs_storage._state {return false}
+        if _storage._parameters != rhs_storage._parameters {return false}
+        if _storage._addedMs != rhs_storage._addedMs {return false}
+        if _storage._views != rhs_storage._views {return false}
+        if _storage._sharesWith != rhs_storage._sharesWith {return false}
+        if _storage._classPosition != rhs_storage._classPosition {return false}
+        if _storage._embedded != rhs_storage._embedded {return false}
+        if _storage._snapshots != rhs_storage._snapshots {return false}
+        if _storage._queued != rhs_storage._queued {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -6388,7 +8708,7 @@ nonisolated extension Saed_ModelAddReply: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension Saed_SaeInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".SaeInfo"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}model\0\u{1}hook\0\u{1}path\0\u{3}content_hash\0\u{1}architecture\0\u{1}width\0\u{1}latents\0\u{3}added_ms\0\u{1}embedded\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}model\0\u{1}hook\0\u{1}path\0\u{3}content_hash\0\u{1}architecture\0\u{1}width\0\u{1}latents\0\u{3}added_ms\0\u{1}embedded\0\u{3}control_of\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -6406,6 +8726,7 @@ nonisolated extension Saed_SaeInfo: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 8: try { try decoder.decodeSingularUInt32Field(value: &self.latents) }()
       case 9: try { try decoder.decodeSingularInt64Field(value: &self.addedMs) }()
       case 10: try { try decoder.decodeSingularBoolField(value: &self.embedded) }()
+      case 11: try { try decoder.decodeSingularStringField(value: &self.controlOf) }()
       default: break
       }
     }
@@ -6442,6 +8763,9 @@ nonisolated extension Saed_SaeInfo: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if self.embedded != false {
       try visitor.visitSingularBoolField(value: self.embedded, fieldNumber: 10)
     }
+    if !self.controlOf.isEmpty {
+      try visitor.visitSingularStringField(value: self.controlOf, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -6456,6 +8780,7 @@ nonisolated extension Saed_SaeInfo: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.latents != rhs.latents {return false}
     if lhs.addedMs != rhs.addedMs {return false}
     if lhs.embedded != rhs.embedded {return false}
+    if lhs.controlOf != rhs.controlOf {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -6605,6 +8930,55 @@ nonisolated extension Saed_SaeAddReply: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs._sae != rhs._sae {return false}
     if lhs.views != rhs.views {return false}
     if lhs.backfill != rhs.backfill {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_SaeRandomRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SaeRandomRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}like\0\u{1}model\0\u{1}seed\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.like) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.model) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self._seed) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if !self.like.isEmpty {
+      try visitor.visitSingularStringField(value: self.like, fieldNumber: 2)
+    }
+    if !self.model.isEmpty {
+      try visitor.visitSingularStringField(value: self.model, fieldNumber: 3)
+    }
+    try { if let v = self._seed {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 4)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_SaeRandomRequest, rhs: Saed_SaeRandomRequest) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.like != rhs.like {return false}
+    if lhs.model != rhs.model {return false}
+    if lhs._seed != rhs._seed {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -6760,6 +9134,2199 @@ nonisolated extension Saed_ClassesSetReply: SwiftProtobuf.Message, SwiftProtobuf
     if lhs.model != rhs.model {return false}
     if lhs.classes != rhs.classes {return false}
     if lhs.templates != rhs.templates {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_AdaptersRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AdaptersRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.model) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.model.isEmpty {
+      try visitor.visitSingularStringField(value: self.model, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_AdaptersRequest, rhs: Saed_AdaptersRequest) -> Bool {
+    if lhs.model != rhs.model {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_AdaptersReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AdaptersReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}adapters\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.adapters) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.adapters.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.adapters, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_AdaptersReply, rhs: Saed_AdaptersReply) -> Bool {
+    if lhs.adapters != rhs.adapters {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_AdapterAddRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AdapterAddRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}path\0\u{1}model\0\u{1}name\0\u{3}class_position\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.path) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.model) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.classPosition) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.path.isEmpty {
+      try visitor.visitSingularStringField(value: self.path, fieldNumber: 1)
+    }
+    if !self.model.isEmpty {
+      try visitor.visitSingularStringField(value: self.model, fieldNumber: 2)
+    }
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 3)
+    }
+    if !self.classPosition.isEmpty {
+      try visitor.visitSingularStringField(value: self.classPosition, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_AdapterAddRequest, rhs: Saed_AdapterAddRequest) -> Bool {
+    if lhs.path != rhs.path {return false}
+    if lhs.model != rhs.model {return false}
+    if lhs.name != rhs.name {return false}
+    if lhs.classPosition != rhs.classPosition {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_AdapterAddReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AdapterAddReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}adapter\0\u{1}backfill\0\u{1}note\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._adapter) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.backfill) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.note) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._adapter {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.backfill != 0 {
+      try visitor.visitSingularUInt64Field(value: self.backfill, fieldNumber: 2)
+    }
+    if !self.note.isEmpty {
+      try visitor.visitSingularStringField(value: self.note, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_AdapterAddReply, rhs: Saed_AdapterAddReply) -> Bool {
+    if lhs._adapter != rhs._adapter {return false}
+    if lhs.backfill != rhs.backfill {return false}
+    if lhs.note != rhs.note {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_AdapterChangeRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AdapterChangeRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}model\0\u{1}action\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.model) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.action) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if !self.model.isEmpty {
+      try visitor.visitSingularStringField(value: self.model, fieldNumber: 2)
+    }
+    if self.action != .unspecified {
+      try visitor.visitSingularEnumField(value: self.action, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_AdapterChangeRequest, rhs: Saed_AdapterChangeRequest) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.model != rhs.model {return false}
+    if lhs.action != rhs.action {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_AdapterChangeReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AdapterChangeReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}adapter\0\u{1}backfill\0\u{1}note\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._adapter) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.backfill) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.note) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._adapter {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.backfill != 0 {
+      try visitor.visitSingularUInt64Field(value: self.backfill, fieldNumber: 2)
+    }
+    if !self.note.isEmpty {
+      try visitor.visitSingularStringField(value: self.note, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_AdapterChangeReply, rhs: Saed_AdapterChangeReply) -> Bool {
+    if lhs._adapter != rhs._adapter {return false}
+    if lhs.backfill != rhs.backfill {return false}
+    if lhs.note != rhs.note {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_AdapterExportRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AdapterExportRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}model\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.model) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if !self.model.isEmpty {
+      try visitor.visitSingularStringField(value: self.model, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_AdapterExportRequest, rhs: Saed_AdapterExportRequest) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.model != rhs.model {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_AdapterExportReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AdapterExportReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}files\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.files) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.files.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.files, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_AdapterExportReply, rhs: Saed_AdapterExportReply) -> Bool {
+    if lhs.files != rhs.files {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_ExportedFile: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ExportedFile"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}bytes\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.bytes) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.bytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bytes, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_ExportedFile, rhs: Saed_ExportedFile) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.bytes != rhs.bytes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_CompareRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CompareRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}base\0\u{1}adapted\0\u{1}image\0\u{1}label\0\u{1}dataset\0\u{1}ks\0\u{1}top\0\u{3}as_published\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._base) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._adapted) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._image) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self._label) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self._dataset) }()
+      case 6: try { try decoder.decodeRepeatedUInt32Field(value: &self.ks) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.top) }()
+      case 8: try { try decoder.decodeSingularBoolField(value: &self.asPublished) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._base {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._adapted {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._image {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._label {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 4)
+    } }()
+    try { if let v = self._dataset {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 5)
+    } }()
+    if !self.ks.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.ks, fieldNumber: 6)
+    }
+    if self.top != 0 {
+      try visitor.visitSingularUInt32Field(value: self.top, fieldNumber: 7)
+    }
+    if self.asPublished != false {
+      try visitor.visitSingularBoolField(value: self.asPublished, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_CompareRequest, rhs: Saed_CompareRequest) -> Bool {
+    if lhs._base != rhs._base {return false}
+    if lhs._adapted != rhs._adapted {return false}
+    if lhs._image != rhs._image {return false}
+    if lhs._label != rhs._label {return false}
+    if lhs._dataset != rhs._dataset {return false}
+    if lhs.ks != rhs.ks {return false}
+    if lhs.top != rhs.top {return false}
+    if lhs.asPublished != rhs.asPublished {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_OverlapPoint: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".OverlapPoint"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}k\0\u{1}shared\0\u{1}share\0\u{3}expected_by_chance\0\u{1}control\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.k) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.shared) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.share) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.expectedByChance) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self._control) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.k != 0 {
+      try visitor.visitSingularUInt32Field(value: self.k, fieldNumber: 1)
+    }
+    if self.shared != 0 {
+      try visitor.visitSingularUInt32Field(value: self.shared, fieldNumber: 2)
+    }
+    if self.share.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.share, fieldNumber: 3)
+    }
+    if self.expectedByChance.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.expectedByChance, fieldNumber: 4)
+    }
+    try { if let v = self._control {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 5)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_OverlapPoint, rhs: Saed_OverlapPoint) -> Bool {
+    if lhs.k != rhs.k {return false}
+    if lhs.shared != rhs.shared {return false}
+    if lhs.share != rhs.share {return false}
+    if lhs.expectedByChance != rhs.expectedByChance {return false}
+    if lhs._control != rhs._control {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_KindChange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".KindChange"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{3}base_frequency\0\u{3}adapted_frequency\0\u{3}base_mean\0\u{3}adapted_mean\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.kind) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.baseFrequency) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.adaptedFrequency) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self._baseMean) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self._adaptedMean) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.kind != .class {
+      try visitor.visitSingularEnumField(value: self.kind, fieldNumber: 1)
+    }
+    if self.baseFrequency.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.baseFrequency, fieldNumber: 2)
+    }
+    if self.adaptedFrequency.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.adaptedFrequency, fieldNumber: 3)
+    }
+    try { if let v = self._baseMean {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 4)
+    } }()
+    try { if let v = self._adaptedMean {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 5)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_KindChange, rhs: Saed_KindChange) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.baseFrequency != rhs.baseFrequency {return false}
+    if lhs.adaptedFrequency != rhs.adaptedFrequency {return false}
+    if lhs._baseMean != rhs._baseMean {return false}
+    if lhs._adaptedMean != rhs._adaptedMean {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_LatentChange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".LatentChange"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}latent\0\u{3}base_rank\0\u{3}adapted_rank\0\u{3}base_count\0\u{3}adapted_count\0\u{1}kinds\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.latent) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.baseRank) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.adaptedRank) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.baseCount) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.adaptedCount) }()
+      case 6: try { try decoder.decodeRepeatedMessageField(value: &self.kinds) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.latent != 0 {
+      try visitor.visitSingularUInt32Field(value: self.latent, fieldNumber: 1)
+    }
+    if self.baseRank != 0 {
+      try visitor.visitSingularUInt32Field(value: self.baseRank, fieldNumber: 2)
+    }
+    if self.adaptedRank != 0 {
+      try visitor.visitSingularUInt32Field(value: self.adaptedRank, fieldNumber: 3)
+    }
+    if self.baseCount != 0 {
+      try visitor.visitSingularUInt64Field(value: self.baseCount, fieldNumber: 4)
+    }
+    if self.adaptedCount != 0 {
+      try visitor.visitSingularUInt64Field(value: self.adaptedCount, fieldNumber: 5)
+    }
+    if !self.kinds.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.kinds, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_LatentChange, rhs: Saed_LatentChange) -> Bool {
+    if lhs.latent != rhs.latent {return false}
+    if lhs.baseRank != rhs.baseRank {return false}
+    if lhs.adaptedRank != rhs.adaptedRank {return false}
+    if lhs.baseCount != rhs.baseCount {return false}
+    if lhs.adaptedCount != rhs.adaptedCount {return false}
+    if lhs.kinds != rhs.kinds {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_CompareReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CompareReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}base\0\u{1}adapted\0\u{1}scope\0\u{1}images\0\u{3}only_base\0\u{3}only_adapted\0\u{1}overlap\0\u{1}gained\0\u{1}lost\0\u{1}changed\0\u{1}cosine\0\u{1}definitions\0\u{1}notes\0\u{3}control_cosine\0\u{3}control_view\0")
+
+  fileprivate class _StorageClass {
+    var _base: Saed_ViewName? = nil
+    var _adapted: Saed_ViewName? = nil
+    var _scope: String = String()
+    var _images: UInt64 = 0
+    var _onlyBase: UInt64 = 0
+    var _onlyAdapted: UInt64 = 0
+    var _overlap: [Saed_OverlapPoint] = []
+    var _gained: [Saed_LatentChange] = []
+    var _lost: [Saed_LatentChange] = []
+    var _changed: [Saed_LatentChange] = []
+    var _cosine: Double = 0
+    var _definitions: [String] = []
+    var _notes: [String] = []
+    var _controlCosine: Double? = nil
+    var _controlView: String = String()
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _base = source._base
+      _adapted = source._adapted
+      _scope = source._scope
+      _images = source._images
+      _onlyBase = source._onlyBase
+      _onlyAdapted = source._onlyAdapted
+      _overlap = source._overlap
+      _gained = source._gained
+      _lost = source._lost
+      _changed = source._changed
+      _cosine = source._cosine
+      _definitions = source._definitions
+      _notes = source._notes
+      _controlCosine = source._controlCosine
+      _controlView = source._controlView
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._base) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._adapted) }()
+        case 3: try { try decoder.decodeSingularStringField(value: &_storage._scope) }()
+        case 4: try { try decoder.decodeSingularUInt64Field(value: &_storage._images) }()
+        case 5: try { try decoder.decodeSingularUInt64Field(value: &_storage._onlyBase) }()
+        case 6: try { try decoder.decodeSingularUInt64Field(value: &_storage._onlyAdapted) }()
+        case 7: try { try decoder.decodeRepeatedMessageField(value: &_storage._overlap) }()
+        case 8: try { try decoder.decodeRepeatedMessageField(value: &_storage._gained) }()
+        case 9: try { try decoder.decodeRepeatedMessageField(value: &_storage._lost) }()
+        case 10: try { try decoder.decodeRepeatedMessageField(value: &_storage._changed) }()
+        case 11: try { try decoder.decodeSingularDoubleField(value: &_storage._cosine) }()
+        case 12: try { try decoder.decodeRepeatedStringField(value: &_storage._definitions) }()
+        case 13: try { try decoder.decodeRepeatedStringField(value: &_storage._notes) }()
+        case 14: try { try decoder.decodeSingularDoubleField(value: &_storage._controlCosine) }()
+        case 15: try { try decoder.decodeSingularStringField(value: &_storage._controlView) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._base {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      try { if let v = _storage._adapted {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      if !_storage._scope.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._scope, fieldNumber: 3)
+      }
+      if _storage._images != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._images, fieldNumber: 4)
+      }
+      if _storage._onlyBase != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._onlyBase, fieldNumber: 5)
+      }
+      if _storage._onlyAdapted != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._onlyAdapted, fieldNumber: 6)
+      }
+      if !_storage._overlap.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._overlap, fieldNumber: 7)
+      }
+      if !_storage._gained.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._gained, fieldNumber: 8)
+      }
+      if !_storage._lost.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._lost, fieldNumber: 9)
+      }
+      if !_storage._changed.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._changed, fieldNumber: 10)
+      }
+      if _storage._cosine.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._cosine, fieldNumber: 11)
+      }
+      if !_storage._definitions.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._definitions, fieldNumber: 12)
+      }
+      if !_storage._notes.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._notes, fieldNumber: 13)
+      }
+      try { if let v = _storage._controlCosine {
+        try visitor.visitSingularDoubleField(value: v, fieldNumber: 14)
+      } }()
+      if !_storage._controlView.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._controlView, fieldNumber: 15)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_CompareReply, rhs: Saed_CompareReply) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._base != rhs_storage._base {return false}
+        if _storage._adapted != rhs_storage._adapted {return false}
+        if _storage._scope != rhs_storage._scope {return false}
+        if _storage._images != rhs_storage._images {return false}
+        if _storage._onlyBase != rhs_storage._onlyBase {return false}
+        if _storage._onlyAdapted != rhs_storage._onlyAdapted {return false}
+        if _storage._overlap != rhs_storage._overlap {return false}
+        if _storage._gained != rhs_storage._gained {return false}
+        if _storage._lost != rhs_storage._lost {return false}
+        if _storage._changed != rhs_storage._changed {return false}
+        if _storage._cosine != rhs_storage._cosine {return false}
+        if _storage._definitions != rhs_storage._definitions {return false}
+        if _storage._notes != rhs_storage._notes {return false}
+        if _storage._controlCosine != rhs_storage._controlCosine {return false}
+        if _storage._controlView != rhs_storage._controlView {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_RemapRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RemapRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}base\0\u{1}adapted\0\u{1}dataset\0\u{1}label\0\u{1}k\0\u{1}top\0\u{1}seed\0\u{1}rounds\0\u{3}no_ablation\0\u{3}control_sae\0\u{3}as_published\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._base) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._adapted) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self._dataset) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self._label) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.k) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.top) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self._seed) }()
+      case 8: try { try decoder.decodeSingularUInt32Field(value: &self.rounds) }()
+      case 9: try { try decoder.decodeSingularBoolField(value: &self.noAblation) }()
+      case 10: try { try decoder.decodeSingularStringField(value: &self.controlSae) }()
+      case 11: try { try decoder.decodeSingularBoolField(value: &self.asPublished) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._base {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._adapted {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._dataset {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._label {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 4)
+    } }()
+    if self.k != 0 {
+      try visitor.visitSingularUInt32Field(value: self.k, fieldNumber: 5)
+    }
+    if self.top != 0 {
+      try visitor.visitSingularUInt32Field(value: self.top, fieldNumber: 6)
+    }
+    try { if let v = self._seed {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 7)
+    } }()
+    if self.rounds != 0 {
+      try visitor.visitSingularUInt32Field(value: self.rounds, fieldNumber: 8)
+    }
+    if self.noAblation != false {
+      try visitor.visitSingularBoolField(value: self.noAblation, fieldNumber: 9)
+    }
+    if !self.controlSae.isEmpty {
+      try visitor.visitSingularStringField(value: self.controlSae, fieldNumber: 10)
+    }
+    if self.asPublished != false {
+      try visitor.visitSingularBoolField(value: self.asPublished, fieldNumber: 11)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_RemapRequest, rhs: Saed_RemapRequest) -> Bool {
+    if lhs._base != rhs._base {return false}
+    if lhs._adapted != rhs._adapted {return false}
+    if lhs._dataset != rhs._dataset {return false}
+    if lhs._label != rhs._label {return false}
+    if lhs.k != rhs.k {return false}
+    if lhs.top != rhs.top {return false}
+    if lhs._seed != rhs._seed {return false}
+    if lhs.rounds != rhs.rounds {return false}
+    if lhs.noAblation != rhs.noAblation {return false}
+    if lhs.controlSae != rhs.controlSae {return false}
+    if lhs.asPublished != rhs.asPublished {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_ClassRemap: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ClassRemap"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}label\0\u{1}images\0\u{3}base_accuracy\0\u{3}adapted_accuracy\0\u{1}change\0\u{3}change_interval\0\u{1}overlap\0\u{1}cosine\0\u{3}stays_high\0\u{3}stays_low\0\u{1}rises\0\u{1}falls\0\u{1}moves\0\u{1}kept\0\u{1}reassigned\0\u{3}newly_used\0\u{1}left\0")
+
+  fileprivate class _StorageClass {
+    var _label: String = String()
+    var _images: UInt64 = 0
+    var _baseAccuracy: Double = 0
+    var _adaptedAccuracy: Double = 0
+    var _change: Double = 0
+    var _changeInterval: Saed_Interval? = nil
+    var _overlap: Double = 0
+    var _cosine: Double = 0
+    var _staysHigh: UInt32 = 0
+    var _staysLow: UInt32 = 0
+    var _rises: UInt32 = 0
+    var _falls: UInt32 = 0
+    var _moves: [Saed_LatentChange] = []
+    var _kept: UInt32 = 0
+    var _reassigned: UInt32 = 0
+    var _newlyUsed: UInt32 = 0
+    var _left: UInt32 = 0
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _label = source._label
+      _images = source._images
+      _baseAccuracy = source._baseAccuracy
+      _adaptedAccuracy = source._adaptedAccuracy
+      _change = source._change
+      _changeInterval = source._changeInterval
+      _overlap = source._overlap
+      _cosine = source._cosine
+      _staysHigh = source._staysHigh
+      _staysLow = source._staysLow
+      _rises = source._rises
+      _falls = source._falls
+      _moves = source._moves
+      _kept = source._kept
+      _reassigned = source._reassigned
+      _newlyUsed = source._newlyUsed
+      _left = source._left
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularStringField(value: &_storage._label) }()
+        case 2: try { try decoder.decodeSingularUInt64Field(value: &_storage._images) }()
+        case 3: try { try decoder.decodeSingularDoubleField(value: &_storage._baseAccuracy) }()
+        case 4: try { try decoder.decodeSingularDoubleField(value: &_storage._adaptedAccuracy) }()
+        case 5: try { try decoder.decodeSingularDoubleField(value: &_storage._change) }()
+        case 6: try { try decoder.decodeSingularMessageField(value: &_storage._changeInterval) }()
+        case 7: try { try decoder.decodeSingularDoubleField(value: &_storage._overlap) }()
+        case 8: try { try decoder.decodeSingularDoubleField(value: &_storage._cosine) }()
+        case 9: try { try decoder.decodeSingularUInt32Field(value: &_storage._staysHigh) }()
+        case 10: try { try decoder.decodeSingularUInt32Field(value: &_storage._staysLow) }()
+        case 11: try { try decoder.decodeSingularUInt32Field(value: &_storage._rises) }()
+        case 12: try { try decoder.decodeSingularUInt32Field(value: &_storage._falls) }()
+        case 13: try { try decoder.decodeRepeatedMessageField(value: &_storage._moves) }()
+        case 14: try { try decoder.decodeSingularUInt32Field(value: &_storage._kept) }()
+        case 15: try { try decoder.decodeSingularUInt32Field(value: &_storage._reassigned) }()
+        case 16: try { try decoder.decodeSingularUInt32Field(value: &_storage._newlyUsed) }()
+        case 17: try { try decoder.decodeSingularUInt32Field(value: &_storage._left) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._label.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._label, fieldNumber: 1)
+      }
+      if _storage._images != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._images, fieldNumber: 2)
+      }
+      if _storage._baseAccuracy.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._baseAccuracy, fieldNumber: 3)
+      }
+      if _storage._adaptedAccuracy.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._adaptedAccuracy, fieldNumber: 4)
+      }
+      if _storage._change.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._change, fieldNumber: 5)
+      }
+      try { if let v = _storage._changeInterval {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+      } }()
+      if _storage._overlap.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._overlap, fieldNumber: 7)
+      }
+      if _storage._cosine.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._cosine, fieldNumber: 8)
+      }
+      if _storage._staysHigh != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._staysHigh, fieldNumber: 9)
+      }
+      if _storage._staysLow != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._staysLow, fieldNumber: 10)
+      }
+      if _storage._rises != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._rises, fieldNumber: 11)
+      }
+      if _storage._falls != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._falls, fieldNumber: 12)
+      }
+      if !_storage._moves.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._moves, fieldNumber: 13)
+      }
+      if _storage._kept != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._kept, fieldNumber: 14)
+      }
+      if _storage._reassigned != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._reassigned, fieldNumber: 15)
+      }
+      if _storage._newlyUsed != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._newlyUsed, fieldNumber: 16)
+      }
+      if _storage._left != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._left, fieldNumber: 17)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_ClassRemap, rhs: Saed_ClassRemap) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._label != rhs_storage._label {return false}
+        if _storage._images != rhs_storage._images {return false}
+        if _storage._baseAccuracy != rhs_storage._baseAccuracy {return false}
+        if _storage._adaptedAccuracy != rhs_storage._adaptedAccuracy {return false}
+        if _storage._change != rhs_storage._change {return false}
+        if _storage._changeInterval != rhs_storage._changeInterval {return false}
+        if _storage._overlap != rhs_storage._overlap {return false}
+        if _storage._cosine != rhs_storage._cosine {return false}
+        if _storage._staysHigh != rhs_storage._staysHigh {return false}
+        if _storage._staysLow != rhs_storage._staysLow {return false}
+        if _storage._rises != rhs_storage._rises {return false}
+        if _storage._falls != rhs_storage._falls {return false}
+        if _storage._moves != rhs_storage._moves {return false}
+        if _storage._kept != rhs_storage._kept {return false}
+        if _storage._reassigned != rhs_storage._reassigned {return false}
+        if _storage._newlyUsed != rhs_storage._newlyUsed {return false}
+        if _storage._left != rhs_storage._left {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_LatentRemap: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".LatentRemap"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}latent\0\u{1}left\0\u{1}joined\0\u{3}classes_before\0\u{3}classes_after\0\u{1}cosine\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.latent) }()
+      case 2: try { try decoder.decodeRepeatedStringField(value: &self.left) }()
+      case 3: try { try decoder.decodeRepeatedStringField(value: &self.joined) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.classesBefore) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.classesAfter) }()
+      case 6: try { try decoder.decodeSingularDoubleField(value: &self.cosine) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.latent != 0 {
+      try visitor.visitSingularUInt32Field(value: self.latent, fieldNumber: 1)
+    }
+    if !self.left.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.left, fieldNumber: 2)
+    }
+    if !self.joined.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.joined, fieldNumber: 3)
+    }
+    if self.classesBefore != 0 {
+      try visitor.visitSingularUInt32Field(value: self.classesBefore, fieldNumber: 4)
+    }
+    if self.classesAfter != 0 {
+      try visitor.visitSingularUInt32Field(value: self.classesAfter, fieldNumber: 5)
+    }
+    if self.cosine.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.cosine, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_LatentRemap, rhs: Saed_LatentRemap) -> Bool {
+    if lhs.latent != rhs.latent {return false}
+    if lhs.left != rhs.left {return false}
+    if lhs.joined != rhs.joined {return false}
+    if lhs.classesBefore != rhs.classesBefore {return false}
+    if lhs.classesAfter != rhs.classesAfter {return false}
+    if lhs.cosine != rhs.cosine {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_GroupFigures: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".GroupFigures"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{3}mean_size\0\u{1}correlation\0\u{3}correlation_interval\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.group) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.meanSize) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self._correlation) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._correlationInterval) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.group.isEmpty {
+      try visitor.visitSingularStringField(value: self.group, fieldNumber: 1)
+    }
+    if self.meanSize.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.meanSize, fieldNumber: 2)
+    }
+    try { if let v = self._correlation {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._correlationInterval {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_GroupFigures, rhs: Saed_GroupFigures) -> Bool {
+    if lhs.group != rhs.group {return false}
+    if lhs.meanSize != rhs.meanSize {return false}
+    if lhs._correlation != rhs._correlation {return false}
+    if lhs._correlationInterval != rhs._correlationInterval {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_ExplainedShare: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ExplainedShare"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{3}accuracy_without\0\u{1}share\0\u{3}share_interval\0\u{1}latents\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.group) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.accuracyWithout) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self._share) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._shareInterval) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.latents) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.group.isEmpty {
+      try visitor.visitSingularStringField(value: self.group, fieldNumber: 1)
+    }
+    if self.accuracyWithout.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.accuracyWithout, fieldNumber: 2)
+    }
+    try { if let v = self._share {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._shareInterval {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    if self.latents != 0 {
+      try visitor.visitSingularUInt32Field(value: self.latents, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_ExplainedShare, rhs: Saed_ExplainedShare) -> Bool {
+    if lhs.group != rhs.group {return false}
+    if lhs.accuracyWithout != rhs.accuracyWithout {return false}
+    if lhs._share != rhs._share {return false}
+    if lhs._shareInterval != rhs._shareInterval {return false}
+    if lhs.latents != rhs.latents {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_RemapFigures: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RemapFigures"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}what\0\u{1}overlap\0\u{3}overlap_interval\0\u{1}cosine\0\u{1}reassigned\0\u{3}newly_used\0\u{1}left\0\u{1}groups\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.what) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.overlap) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._overlapInterval) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.cosine) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self.reassigned) }()
+      case 6: try { try decoder.decodeSingularDoubleField(value: &self.newlyUsed) }()
+      case 7: try { try decoder.decodeSingularDoubleField(value: &self.left) }()
+      case 8: try { try decoder.decodeRepeatedMessageField(value: &self.groups) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.what.isEmpty {
+      try visitor.visitSingularStringField(value: self.what, fieldNumber: 1)
+    }
+    if self.overlap.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.overlap, fieldNumber: 2)
+    }
+    try { if let v = self._overlapInterval {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    if self.cosine.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.cosine, fieldNumber: 4)
+    }
+    if self.reassigned.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.reassigned, fieldNumber: 5)
+    }
+    if self.newlyUsed.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.newlyUsed, fieldNumber: 6)
+    }
+    if self.left.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.left, fieldNumber: 7)
+    }
+    if !self.groups.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.groups, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_RemapFigures, rhs: Saed_RemapFigures) -> Bool {
+    if lhs.what != rhs.what {return false}
+    if lhs.overlap != rhs.overlap {return false}
+    if lhs._overlapInterval != rhs._overlapInterval {return false}
+    if lhs.cosine != rhs.cosine {return false}
+    if lhs.reassigned != rhs.reassigned {return false}
+    if lhs.newlyUsed != rhs.newlyUsed {return false}
+    if lhs.left != rhs.left {return false}
+    if lhs.groups != rhs.groups {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_RemapReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RemapReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}base\0\u{1}adapted\0\u{1}scope\0\u{1}images\0\u{3}left_out\0\u{1}k\0\u{1}seed\0\u{3}base_accuracy\0\u{3}adapted_accuracy\0\u{3}base_interval\0\u{3}adapted_interval\0\u{1}change\0\u{3}change_interval\0\u{1}classes\0\u{1}latents\0\u{1}figures\0\u{1}explained\0\u{1}definitions\0\u{1}notes\0")
+
+  fileprivate class _StorageClass {
+    var _base: Saed_ViewName? = nil
+    var _adapted: Saed_ViewName? = nil
+    var _scope: String = String()
+    var _images: UInt64 = 0
+    var _leftOut: UInt64 = 0
+    var _k: UInt32 = 0
+    var _seed: UInt64 = 0
+    var _baseAccuracy: Double = 0
+    var _adaptedAccuracy: Double = 0
+    var _baseInterval: Saed_Interval? = nil
+    var _adaptedInterval: Saed_Interval? = nil
+    var _change: Double = 0
+    var _changeInterval: Saed_Interval? = nil
+    var _classes: [Saed_ClassRemap] = []
+    var _latents: [Saed_LatentRemap] = []
+    var _figures: [Saed_RemapFigures] = []
+    var _explained: [Saed_ExplainedShare] = []
+    var _definitions: [String] = []
+    var _notes: [String] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _base = source._base
+      _adapted = source._adapted
+      _scope = source._scope
+      _images = source._images
+      _leftOut = source._leftOut
+      _k = source._k
+      _seed = source._seed
+      _baseAccuracy = source._baseAccuracy
+      _adaptedAccuracy = source._adaptedAccuracy
+      _baseInterval = source._baseInterval
+      _adaptedInterval = source._adaptedInterval
+      _change = source._change
+      _changeInterval = source._changeInterval
+      _classes = source._classes
+      _latents = source._latents
+      _figures = source._figures
+      _explained = source._explained
+      _definitions = source._definitions
+      _notes = source._notes
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._base) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._adapted) }()
+        case 3: try { try decoder.decodeSingularStringField(value: &_storage._scope) }()
+        case 4: try { try decoder.decodeSingularUInt64Field(value: &_storage._images) }()
+        case 5: try { try decoder.decodeSingularUInt64Field(value: &_storage._leftOut) }()
+        case 6: try { try decoder.decodeSingularUInt32Field(value: &_storage._k) }()
+        case 7: try { try decoder.decodeSingularUInt64Field(value: &_storage._seed) }()
+        case 8: try { try decoder.decodeSingularDoubleField(value: &_storage._baseAccuracy) }()
+        case 9: try { try decoder.decodeSingularDoubleField(value: &_storage._adaptedAccuracy) }()
+        case 10: try { try decoder.decodeSingularMessageField(value: &_storage._baseInterval) }()
+        case 11: try { try decoder.decodeSingularMessageField(value: &_storage._adaptedInterval) }()
+        case 12: try { try decoder.decodeSingularDoubleField(value: &_storage._change) }()
+        case 13: try { try decoder.decodeSingularMessageField(value: &_storage._changeInterval) }()
+        case 14: try { try decoder.decodeRepeatedMessageField(value: &_storage._classes) }()
+        case 15: try { try decoder.decodeRepeatedMessageField(value: &_storage._latents) }()
+        case 16: try { try decoder.decodeRepeatedMessageField(value: &_storage._figures) }()
+        case 17: try { try decoder.decodeRepeatedMessageField(value: &_storage._explained) }()
+        case 18: try { try decoder.decodeRepeatedStringField(value: &_storage._definitions) }()
+        case 19: try { try decoder.decodeRepeatedStringField(value: &_storage._notes) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._base {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      try { if let v = _storage._adapted {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      if !_storage._scope.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._scope, fieldNumber: 3)
+      }
+      if _storage._images != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._images, fieldNumber: 4)
+      }
+      if _storage._leftOut != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._leftOut, fieldNumber: 5)
+      }
+      if _storage._k != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._k, fieldNumber: 6)
+      }
+      if _storage._seed != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._seed, fieldNumber: 7)
+      }
+      if _storage._baseAccuracy.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._baseAccuracy, fieldNumber: 8)
+      }
+      if _storage._adaptedAccuracy.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._adaptedAccuracy, fieldNumber: 9)
+      }
+      try { if let v = _storage._baseInterval {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+      } }()
+      try { if let v = _storage._adaptedInterval {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+      } }()
+      if _storage._change.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._change, fieldNumber: 12)
+      }
+      try { if let v = _storage._changeInterval {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+      } }()
+      if !_storage._classes.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._classes, fieldNumber: 14)
+      }
+      if !_storage._latents.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._latents, fieldNumber: 15)
+      }
+      if !_storage._figures.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._figures, fieldNumber: 16)
+      }
+      if !_storage._explained.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._explained, fieldNumber: 17)
+      }
+      if !_storage._definitions.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._definitions, fieldNumber: 18)
+      }
+      if !_storage._notes.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._notes, fieldNumber: 19)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_RemapReply, rhs: Saed_RemapReply) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._base != rhs_storage._base {return false}
+        if _storage._adapted != rhs_storage._adapted {return false}
+        if _storage._scope != rhs_storage._scope {return false}
+        if _storage._images != rhs_storage._images {return false}
+        if _storage._leftOut != rhs_storage._leftOut {return false}
+        if _storage._k != rhs_storage._k {return false}
+        if _storage._seed != rhs_storage._seed {return false}
+        if _storage._baseAccuracy != rhs_storage._baseAccuracy {return false}
+        if _storage._adaptedAccuracy != rhs_storage._adaptedAccuracy {return false}
+        if _storage._baseInterval != rhs_storage._baseInterval {return false}
+        if _storage._adaptedInterval != rhs_storage._adaptedInterval {return false}
+        if _storage._change != rhs_storage._change {return false}
+        if _storage._changeInterval != rhs_storage._changeInterval {return false}
+        if _storage._classes != rhs_storage._classes {return false}
+        if _storage._latents != rhs_storage._latents {return false}
+        if _storage._figures != rhs_storage._figures {return false}
+        if _storage._explained != rhs_storage._explained {return false}
+        if _storage._definitions != rhs_storage._definitions {return false}
+        if _storage._notes != rhs_storage._notes {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_AblateRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AblateRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}view\0\u{1}label\0\u{1}dataset\0\u{1}ks\0\u{1}by\0\u{3}error_term\0\u{3}as_published\0\u{1}seed\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._view) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self._label) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self._dataset) }()
+      case 4: try { try decoder.decodeRepeatedUInt32Field(value: &self.ks) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.by) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.errorTerm) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.asPublished) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self._seed) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._view {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._label {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._dataset {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 3)
+    } }()
+    if !self.ks.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.ks, fieldNumber: 4)
+    }
+    if !self.by.isEmpty {
+      try visitor.visitSingularStringField(value: self.by, fieldNumber: 5)
+    }
+    if self.errorTerm != false {
+      try visitor.visitSingularBoolField(value: self.errorTerm, fieldNumber: 6)
+    }
+    if self.asPublished != false {
+      try visitor.visitSingularBoolField(value: self.asPublished, fieldNumber: 7)
+    }
+    try { if let v = self._seed {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 8)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_AblateRequest, rhs: Saed_AblateRequest) -> Bool {
+    if lhs._view != rhs._view {return false}
+    if lhs._label != rhs._label {return false}
+    if lhs._dataset != rhs._dataset {return false}
+    if lhs.ks != rhs.ks {return false}
+    if lhs.by != rhs.by {return false}
+    if lhs.errorTerm != rhs.errorTerm {return false}
+    if lhs.asPublished != rhs.asPublished {return false}
+    if lhs._seed != rhs._seed {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_AblationPoint: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AblationPoint"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}k\0\u{1}all\0\u{1}on\0\u{1}off\0\u{3}on_random\0\u{3}off_random\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.k) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.all) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.on) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.off) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self._onRandom) }()
+      case 6: try { try decoder.decodeSingularDoubleField(value: &self._offRandom) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.k != 0 {
+      try visitor.visitSingularUInt32Field(value: self.k, fieldNumber: 1)
+    }
+    if self.all != false {
+      try visitor.visitSingularBoolField(value: self.all, fieldNumber: 2)
+    }
+    if self.on.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.on, fieldNumber: 3)
+    }
+    if self.off.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.off, fieldNumber: 4)
+    }
+    try { if let v = self._onRandom {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 5)
+    } }()
+    try { if let v = self._offRandom {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 6)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_AblationPoint, rhs: Saed_AblationPoint) -> Bool {
+    if lhs.k != rhs.k {return false}
+    if lhs.all != rhs.all {return false}
+    if lhs.on != rhs.on {return false}
+    if lhs.off != rhs.off {return false}
+    if lhs._onRandom != rhs._onRandom {return false}
+    if lhs._offRandom != rhs._offRandom {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_ClassAblation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ClassAblation"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}label\0\u{1}images\0\u{3}no_sae\0\u{1}points\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.label) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.images) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.noSae) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.points) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.label.isEmpty {
+      try visitor.visitSingularStringField(value: self.label, fieldNumber: 1)
+    }
+    if self.images != 0 {
+      try visitor.visitSingularUInt64Field(value: self.images, fieldNumber: 2)
+    }
+    if self.noSae.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.noSae, fieldNumber: 3)
+    }
+    if !self.points.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.points, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_ClassAblation, rhs: Saed_ClassAblation) -> Bool {
+    if lhs.label != rhs.label {return false}
+    if lhs.images != rhs.images {return false}
+    if lhs.noSae != rhs.noSae {return false}
+    if lhs.points != rhs.points {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_AblateReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AblateReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}view\0\u{1}scope\0\u{1}images\0\u{1}by\0\u{3}error_term\0\u{3}no_sae\0\u{1}points\0\u{1}classes\0\u{1}definitions\0\u{1}notes\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._view) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.scope) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.images) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.by) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.errorTerm) }()
+      case 6: try { try decoder.decodeSingularDoubleField(value: &self.noSae) }()
+      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.points) }()
+      case 8: try { try decoder.decodeRepeatedMessageField(value: &self.classes) }()
+      case 9: try { try decoder.decodeRepeatedStringField(value: &self.definitions) }()
+      case 10: try { try decoder.decodeRepeatedStringField(value: &self.notes) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._view {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.scope.isEmpty {
+      try visitor.visitSingularStringField(value: self.scope, fieldNumber: 2)
+    }
+    if self.images != 0 {
+      try visitor.visitSingularUInt64Field(value: self.images, fieldNumber: 3)
+    }
+    if !self.by.isEmpty {
+      try visitor.visitSingularStringField(value: self.by, fieldNumber: 4)
+    }
+    if self.errorTerm != false {
+      try visitor.visitSingularBoolField(value: self.errorTerm, fieldNumber: 5)
+    }
+    if self.noSae.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.noSae, fieldNumber: 6)
+    }
+    if !self.points.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.points, fieldNumber: 7)
+    }
+    if !self.classes.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.classes, fieldNumber: 8)
+    }
+    if !self.definitions.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.definitions, fieldNumber: 9)
+    }
+    if !self.notes.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.notes, fieldNumber: 10)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_AblateReply, rhs: Saed_AblateReply) -> Bool {
+    if lhs._view != rhs._view {return false}
+    if lhs.scope != rhs.scope {return false}
+    if lhs.images != rhs.images {return false}
+    if lhs.by != rhs.by {return false}
+    if lhs.errorTerm != rhs.errorTerm {return false}
+    if lhs.noSae != rhs.noSae {return false}
+    if lhs.points != rhs.points {return false}
+    if lhs.classes != rhs.classes {return false}
+    if lhs.definitions != rhs.definitions {return false}
+    if lhs.notes != rhs.notes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_ClassifyRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ClassifyRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}view\0\u{1}image\0\u{1}target\0\u{1}top\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._view) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._image) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.target) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.top) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._view {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._image {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if !self.target.isEmpty {
+      try visitor.visitSingularStringField(value: self.target, fieldNumber: 3)
+    }
+    if self.top != 0 {
+      try visitor.visitSingularUInt32Field(value: self.top, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_ClassifyRequest, rhs: Saed_ClassifyRequest) -> Bool {
+    if lhs._view != rhs._view {return false}
+    if lhs._image != rhs._image {return false}
+    if lhs.target != rhs.target {return false}
+    if lhs.top != rhs.top {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_ClassAccuracy: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ClassAccuracy"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}label\0\u{1}images\0\u{1}right\0\u{1}accuracy\0\u{1}interval\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.label) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.images) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.right) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.accuracy) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._interval) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.label.isEmpty {
+      try visitor.visitSingularStringField(value: self.label, fieldNumber: 1)
+    }
+    if self.images != 0 {
+      try visitor.visitSingularUInt64Field(value: self.images, fieldNumber: 2)
+    }
+    if self.right != 0 {
+      try visitor.visitSingularUInt64Field(value: self.right, fieldNumber: 3)
+    }
+    if self.accuracy.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.accuracy, fieldNumber: 4)
+    }
+    try { if let v = self._interval {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_ClassAccuracy, rhs: Saed_ClassAccuracy) -> Bool {
+    if lhs.label != rhs.label {return false}
+    if lhs.images != rhs.images {return false}
+    if lhs.right != rhs.right {return false}
+    if lhs.accuracy != rhs.accuracy {return false}
+    if lhs._interval != rhs._interval {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_Confusion: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Confusion"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}label\0\u{1}answer\0\u{1}images\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.label) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.answer) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.images) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.label.isEmpty {
+      try visitor.visitSingularStringField(value: self.label, fieldNumber: 1)
+    }
+    if !self.answer.isEmpty {
+      try visitor.visitSingularStringField(value: self.answer, fieldNumber: 2)
+    }
+    if self.images != 0 {
+      try visitor.visitSingularUInt64Field(value: self.images, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_Confusion, rhs: Saed_Confusion) -> Bool {
+    if lhs.label != rhs.label {return false}
+    if lhs.answer != rhs.answer {return false}
+    if lhs.images != rhs.images {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_AnswerCount: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AnswerCount"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}answer\0\u{1}images\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.answer) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.images) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.answer.isEmpty {
+      try visitor.visitSingularStringField(value: self.answer, fieldNumber: 1)
+    }
+    if self.images != 0 {
+      try visitor.visitSingularUInt64Field(value: self.images, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_AnswerCount, rhs: Saed_AnswerCount) -> Bool {
+    if lhs.answer != rhs.answer {return false}
+    if lhs.images != rhs.images {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_ClassifyReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ClassifyReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}view\0\u{1}scope\0\u{1}image\0\u{1}classes\0\u{1}images\0\u{1}labelled\0\u{1}right\0\u{1}accuracy\0\u{1}interval\0\u{3}per_class\0\u{1}confusions\0\u{1}definitions\0\u{1}notes\0\u{3}macro_accuracy\0\u{1}answers\0")
+
+  fileprivate class _StorageClass {
+    var _view: Saed_ViewName? = nil
+    var _scope: String = String()
+    var _image: Saed_ImageInfo? = nil
+    var _classes: [Saed_ClassProbability] = []
+    var _images: UInt64 = 0
+    var _labelled: UInt64 = 0
+    var _right: UInt64 = 0
+    var _accuracy: Double = 0
+    var _interval: Saed_Interval? = nil
+    var _perClass: [Saed_ClassAccuracy] = []
+    var _confusions: [Saed_Confusion] = []
+    var _definitions: [String] = []
+    var _notes: [String] = []
+    var _macroAccuracy: Double = 0
+    var _answers: [Saed_AnswerCount] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _view = source._view
+      _scope = source._scope
+      _image = source._image
+      _classes = source._classes
+      _images = source._images
+      _labelled = source._labelled
+      _right = source._right
+      _accuracy = source._accuracy
+      _interval = source._interval
+      _perClass = source._perClass
+      _confusions = source._confusions
+      _definitions = source._definitions
+      _notes = source._notes
+      _macroAccuracy = source._macroAccuracy
+      _answers = source._answers
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._view) }()
+        case 2: try { try decoder.decodeSingularStringField(value: &_storage._scope) }()
+        case 3: try { try decoder.decodeSingularMessageField(value: &_storage._image) }()
+        case 4: try { try decoder.decodeRepeatedMessageField(value: &_storage._classes) }()
+        case 5: try { try decoder.decodeSingularUInt64Field(value: &_storage._images) }()
+        case 6: try { try decoder.decodeSingularUInt64Field(value: &_storage._labelled) }()
+        case 7: try { try decoder.decodeSingularUInt64Field(value: &_storage._right) }()
+        case 8: try { try decoder.decodeSingularDoubleField(value: &_storage._accuracy) }()
+        case 9: try { try decoder.decodeSingularMessageField(value: &_storage._interval) }()
+        case 10: try { try decoder.decodeRepeatedMessageField(value: &_storage._perClass) }()
+        case 11: try { try decoder.decodeRepeatedMessageField(value: &_storage._confusions) }()
+        case 12: try { try decoder.decodeRepeatedStringField(value: &_storage._definitions) }()
+        case 13: try { try decoder.decodeRepeatedStringField(value: &_storage._notes) }()
+        case 14: try { try decoder.decodeSingularDoubleField(value: &_storage._macroAccuracy) }()
+        case 15: try { try decoder.decodeRepeatedMessageField(value: &_storage._answers) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._view {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      if !_storage._scope.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._scope, fieldNumber: 2)
+      }
+      try { if let v = _storage._image {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+      } }()
+      if !_storage._classes.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._classes, fieldNumber: 4)
+      }
+      if _storage._images != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._images, fieldNumber: 5)
+      }
+      if _storage._labelled != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._labelled, fieldNumber: 6)
+      }
+      if _storage._right != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._right, fieldNumber: 7)
+      }
+      if _storage._accuracy.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._accuracy, fieldNumber: 8)
+      }
+      try { if let v = _storage._interval {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+      } }()
+      if !_storage._perClass.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._perClass, fieldNumber: 10)
+      }
+      if !_storage._confusions.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._confusions, fieldNumber: 11)
+      }
+      if !_storage._definitions.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._definitions, fieldNumber: 12)
+      }
+      if !_storage._notes.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._notes, fieldNumber: 13)
+      }
+      if _storage._macroAccuracy.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._macroAccuracy, fieldNumber: 14)
+      }
+      if !_storage._answers.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._answers, fieldNumber: 15)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_ClassifyReply, rhs: Saed_ClassifyReply) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._view != rhs_storage._view {return false}
+        if _storage._scope != rhs_storage._scope {return false}
+        if _storage._image != rhs_storage._image {return false}
+        if _storage._classes != rhs_storage._classes {return false}
+        if _storage._images != rhs_storage._images {return false}
+        if _storage._labelled != rhs_storage._labelled {return false}
+        if _storage._right != rhs_storage._right {return false}
+        if _storage._accuracy != rhs_storage._accuracy {return false}
+        if _storage._interval != rhs_storage._interval {return false}
+        if _storage._perClass != rhs_storage._perClass {return false}
+        if _storage._confusions != rhs_storage._confusions {return false}
+        if _storage._definitions != rhs_storage._definitions {return false}
+        if _storage._notes != rhs_storage._notes {return false}
+        if _storage._macroAccuracy != rhs_storage._macroAccuracy {return false}
+        if _storage._answers != rhs_storage._answers {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_DisagreeRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".DisagreeRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}base\0\u{1}adapted\0\u{1}label\0\u{1}dataset\0\u{1}limit\0\u{1}offset\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._base) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._adapted) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self._label) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self._dataset) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.limit) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.offset) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._base {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._adapted {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._label {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._dataset {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 4)
+    } }()
+    if self.limit != 0 {
+      try visitor.visitSingularUInt32Field(value: self.limit, fieldNumber: 5)
+    }
+    if self.offset != 0 {
+      try visitor.visitSingularUInt32Field(value: self.offset, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_DisagreeRequest, rhs: Saed_DisagreeRequest) -> Bool {
+    if lhs._base != rhs._base {return false}
+    if lhs._adapted != rhs._adapted {return false}
+    if lhs._label != rhs._label {return false}
+    if lhs._dataset != rhs._dataset {return false}
+    if lhs.limit != rhs.limit {return false}
+    if lhs.offset != rhs.offset {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_Disagreement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Disagreement"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}image\0\u{3}base_answer\0\u{3}adapted_answer\0\u{3}base_probability\0\u{3}adapted_probability\0\u{3}base_right\0\u{3}adapted_right\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._image) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.baseAnswer) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.adaptedAnswer) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.baseProbability) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self.adaptedProbability) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.baseRight) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.adaptedRight) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._image {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.baseAnswer.isEmpty {
+      try visitor.visitSingularStringField(value: self.baseAnswer, fieldNumber: 2)
+    }
+    if !self.adaptedAnswer.isEmpty {
+      try visitor.visitSingularStringField(value: self.adaptedAnswer, fieldNumber: 3)
+    }
+    if self.baseProbability.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.baseProbability, fieldNumber: 4)
+    }
+    if self.adaptedProbability.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.adaptedProbability, fieldNumber: 5)
+    }
+    if self.baseRight != false {
+      try visitor.visitSingularBoolField(value: self.baseRight, fieldNumber: 6)
+    }
+    if self.adaptedRight != false {
+      try visitor.visitSingularBoolField(value: self.adaptedRight, fieldNumber: 7)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_Disagreement, rhs: Saed_Disagreement) -> Bool {
+    if lhs._image != rhs._image {return false}
+    if lhs.baseAnswer != rhs.baseAnswer {return false}
+    if lhs.adaptedAnswer != rhs.adaptedAnswer {return false}
+    if lhs.baseProbability != rhs.baseProbability {return false}
+    if lhs.adaptedProbability != rhs.adaptedProbability {return false}
+    if lhs.baseRight != rhs.baseRight {return false}
+    if lhs.adaptedRight != rhs.adaptedRight {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_DisagreeReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".DisagreeReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}images\0\u{1}total\0\u{1}compared\0\u{1}fixed\0\u{1}broken\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.images) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.total) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.compared) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.fixed) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.broken) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.images.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.images, fieldNumber: 1)
+    }
+    if self.total != 0 {
+      try visitor.visitSingularUInt64Field(value: self.total, fieldNumber: 2)
+    }
+    if self.compared != 0 {
+      try visitor.visitSingularUInt64Field(value: self.compared, fieldNumber: 3)
+    }
+    if self.fixed != 0 {
+      try visitor.visitSingularUInt64Field(value: self.fixed, fieldNumber: 4)
+    }
+    if self.broken != 0 {
+      try visitor.visitSingularUInt64Field(value: self.broken, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_DisagreeReply, rhs: Saed_DisagreeReply) -> Bool {
+    if lhs.images != rhs.images {return false}
+    if lhs.total != rhs.total {return false}
+    if lhs.compared != rhs.compared {return false}
+    if lhs.fixed != rhs.fixed {return false}
+    if lhs.broken != rhs.broken {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
