@@ -46,6 +46,7 @@ public struct AdaptedVision: Sendable {
     public let layout: TokenLayout
     /// `prompts.layers[0]` after the pre-norm.
     private let firstPrompts: [Float]
+    private let deep: DeepPrompts?
 
     /// - Precondition: prompts are as wide as the tower and have no more layers than it has blocks.
     public init(tower: VisionTower, prompts: VisionPrompts? = nil) {
@@ -54,6 +55,7 @@ public struct AdaptedVision: Sendable {
         layout = TokenLayout(rows: tower.layout.rows, columns: tower.layout.columns, prompts: prompts?.count ?? 0)
         guard let prompts else {
             firstPrompts = []
+            deep = nil
             return
         }
         precondition(
@@ -65,6 +67,8 @@ public struct AdaptedVision: Sendable {
             tower.embedding.preNorm.apply($0.baseAddress!, into: $0.baseAddress!, rows: prompts.count)
         }
         firstPrompts = first
+        deep = DeepPrompts(
+            place: layout.tokens(of: .prompt).lowerBound, count: prompts.count, layers: prompts.layers)
     }
 
     /// Equal: what `begin` gives is the same.
@@ -114,7 +118,9 @@ public struct AdaptedVision: Sendable {
     public func run(_ x: UnsafeMutablePointer<Float>, batch: Int, blocks: Range<Int>) {
         precondition(blocks.upperBound <= tower.layers, "blocks \(blocks) of a tower of \(tower.layers)")
         inGroups(batch) { images in
-            runGroup(x + images.lowerBound * layout.count * width, batch: images.count, blocks: blocks)
+            tower.transformer.run(
+                blocks, x + images.lowerBound * layout.count * width, batch: images.count, tokens: layout.count,
+                deep: deep)
         }
     }
 
@@ -142,7 +148,8 @@ public struct AdaptedVision: Sendable {
         inGroups(batch) { images in
             let stream = x + images.lowerBound * layout.count * width
             embedGroup(pixels + images.lowerBound * tower.embedding.pixelCount, batch: images.count, into: stream)
-            runGroup(stream, batch: images.count, blocks: 0..<hook.block + 1)
+            tower.transformer.run(
+                0..<hook.block + 1, stream, batch: images.count, tokens: layout.count, deep: deep)
         }
     }
 
@@ -167,28 +174,6 @@ public struct AdaptedVision: Sendable {
         }
     }
 
-    private func runGroup(_ x: UnsafeMutablePointer<Float>, batch: Int, blocks: Range<Int>) {
-        var first = blocks.lowerBound
-        while first < blocks.upperBound {
-            replacePrompts(x, batch: batch, before: first)
-            // Blocks without prompts of their own run in one call.
-            var end = first + 1
-            while end < blocks.upperBound, end >= prompts?.layers.count ?? 0 { end += 1 }
-            tower.transformer.run(first..<end, x, batch: batch, tokens: layout.count)
-            first = end
-        }
-    }
-
-    private func replacePrompts(_ x: UnsafeMutablePointer<Float>, batch: Int, before block: Int) {
-        guard let prompts, block >= 1, block < prompts.layers.count else { return }
-        let place = layout.tokens(of: .prompt).lowerBound
-        prompts.layers[block].withUnsafeBufferPointer { values in
-            for image in 0..<batch {
-                (x + (image * layout.count + place) * width).update(from: values.baseAddress!, count: values.count)
-            }
-        }
-    }
-
     private func finishGroup(
         _ x: UnsafeMutablePointer<Float>, batch: Int, fromBlock first: Int, into embeddings: UnsafeMutablePointer<Float>
     ) {
@@ -199,8 +184,9 @@ public struct AdaptedVision: Sendable {
                     (pooled + image * width).update(from: x + image * tokens * width, count: width)
                 }
             } else {
-                runGroup(x, batch: batch, blocks: first..<tower.layers - 1)
-                replacePrompts(x, batch: batch, before: tower.layers - 1)
+                let last = tower.layers - 1
+                tower.transformer.run(first..<last, x, batch: batch, tokens: tokens, deep: deep)
+                deep?.replace(in: x, before: last, batch: batch, tokens: tokens, width: width)
                 tower.transformer.runLastForFirstToken(x, batch: batch, tokens: tokens, into: pooled)
             }
             tower.project(pooled, batch: batch, into: embeddings)

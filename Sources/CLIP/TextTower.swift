@@ -50,8 +50,12 @@ public final class TextTower: @unchecked Sendable {
 
     /// Embeddings `[prompts, projection]`, not normalised.
     /// - Parameter prompts: `Tokenizer.encode`'s ids, at most `contextLength` each.
-    public func embed(_ prompts: [[Int32]]) -> [Float] {
-        let lengths = prompts.map { pooledPosition($0) + 1 }
+    public func embed(_ prompts: [[Int32]]) -> [Float] { embed(prompts.map { TextPrompt(ids: $0) }, deep: nil) }
+
+    /// The same with learned tokens among the words.
+    /// - Parameter deep: replaces tokens of every prompt before some blocks.
+    func embed(_ prompts: [TextPrompt], deep: DeepPrompts?) -> [Float] {
+        let lengths = prompts.map { pooledPosition($0.ids) + 1 }
         // Prompts of like length together: the batch is as long as its longest.
         let order = prompts.indices.sorted { (lengths[$0], $0) < (lengths[$1], $1) }
         var embeddings = [Float](repeating: 0, count: prompts.count * projection)
@@ -59,7 +63,7 @@ public final class TextTower: @unchecked Sendable {
         while first < order.count {
             var end = first + 1
             while end < order.count, (end - first + 1) * lengths[order[end]] <= TextTower.rowsMax { end += 1 }
-            embed(order[first..<end], of: prompts, lengths, into: &embeddings)
+            embed(order[first..<end], of: prompts, lengths, deep, into: &embeddings)
             first = end
         }
         return embeddings
@@ -74,7 +78,8 @@ public final class TextTower: @unchecked Sendable {
     }
 
     private func embed(
-        _ chosen: ArraySlice<Int>, of prompts: [[Int32]], _ lengths: [Int], into embeddings: inout [Float]
+        _ chosen: ArraySlice<Int>, of prompts: [TextPrompt], _ lengths: [Int], _ deep: DeepPrompts?,
+        into embeddings: inout [Float]
     ) {
         let tokens = lengths[chosen.last!]
         let batch = chosen.count
@@ -82,18 +87,9 @@ public final class TextTower: @unchecked Sendable {
         let projection = projection
         withScratch(batch * tokens * width) { x in
             for (row, prompt) in chosen.enumerated() {
-                for position in 0..<tokens {
-                    // Past a shorter prompt's end anything may stand: its pooled token does not see it.
-                    let id = position < prompts[prompt].count ? Int(prompts[prompt][position]) : 0
-                    precondition(id >= 0 && id < config.vocabulary, "token \(id) of \(config.vocabulary)")
-                    let target = x + (row * tokens + position) * width
-                    for i in 0..<width {
-                        target[i] =
-                            tokenEmbedding.pointer[id * width + i] + positionEmbedding.pointer[position * width + i]
-                    }
-                }
+                fill(x + row * tokens * width, tokens: tokens, with: prompts[prompt])
             }
-            transformer.run(0..<config.tower.layers, x, batch: batch, tokens: tokens)
+            transformer.run(0..<config.tower.layers, x, batch: batch, tokens: tokens, deep: deep)
             withScratch(batch * (width + projection)) { pooled in
                 for (row, prompt) in chosen.enumerated() {
                     (pooled + row * width).update(from: x + (row * tokens + lengths[prompt] - 1) * width, count: width)
@@ -110,4 +106,44 @@ public final class TextTower: @unchecked Sendable {
             }
         }
     }
+
+    /// One prompt before block 0: token or learned rows, with positions.
+    /// - Parameter x: `[tokens, width]`.
+    private func fill(_ x: UnsafeMutablePointer<Float>, tokens: Int, with prompt: TextPrompt) {
+        prompt.context.withUnsafeBufferPointer { context in
+            var learned = 0
+            for position in 0..<tokens {
+                // Past a shorter prompt's end anything may stand: its pooled token does not see it.
+                let id = position < prompt.ids.count ? prompt.ids[position] : 0
+                let row: UnsafePointer<Float>
+                if id == TextPrompt.learned {
+                    row = context.baseAddress! + learned
+                    learned += width
+                } else {
+                    precondition(id >= 0 && Int(id) < config.vocabulary, "token \(id) of \(config.vocabulary)")
+                    row = UnsafePointer(tokenEmbedding.pointer + Int(id) * width)
+                }
+                let target = x + position * width
+                let place = positionEmbedding.pointer + position * width
+                for i in 0..<width { target[i] = row[i] + place[i] }
+            }
+        }
+    }
+
+    /// A token's row before positions are added, `[width]`.
+    func tokenRow(_ id: Int32) -> UnsafeBufferPointer<Float> {
+        precondition(id >= 0 && Int(id) < config.vocabulary, "token \(id) of \(config.vocabulary)")
+        return UnsafeBufferPointer(start: tokenEmbedding.pointer + Int(id) * width, count: width)
+    }
+}
+
+/// Words with learned tokens among them.
+struct TextPrompt: Sendable {
+    /// Stands in `ids` where a row of `context` goes.
+    static let learned: Int32 = -1
+
+    /// At most the context length.
+    var ids: [Int32]
+    /// `[learned tokens, width]`, in their order; at least as many rows as `ids` asks for.
+    var context: [Float] = []
 }

@@ -72,6 +72,28 @@ struct TransformerBlock {
     }
 }
 
+/// Tokens that some blocks get anew: deep prompts.
+struct DeepPrompts: Sendable {
+    /// The first of them, and how many.
+    let place, count: Int
+    /// `[count, width]` each. `layers[i]` goes in before block `i`, from 1 on; the first stands in the stream already.
+    let layers: [[Float]]
+
+    func isGiven(before block: Int) -> Bool { block >= 1 && block < layers.count }
+
+    /// - Parameter x: `[batch, tokens, width]`.
+    func replace(
+        in x: UnsafeMutablePointer<Float>, before block: Int, batch: Int, tokens: Int, width: Int
+    ) {
+        guard isGiven(before: block) else { return }
+        layers[block].withUnsafeBufferPointer { values in
+            for image in 0..<batch {
+                (x + (image * tokens + place) * width).update(from: values.baseAddress!, count: count * width)
+            }
+        }
+    }
+}
+
 /// The blocks of a tower. Fixed once loaded, so safe to share between threads.
 struct Transformer: @unchecked Sendable {
     let tower: CLIPConfig.Tower
@@ -110,6 +132,21 @@ struct Transformer: @unchecked Sendable {
                     block.fc2.apply(wide, rows: rows, into: x, accumulate: true)
                 }
             }
+        }
+    }
+
+    /// The same with deep prompts: a block that has its own gets them first, the others run in one call.
+    func run(
+        _ range: Range<Int>, _ x: UnsafeMutablePointer<Float>, batch: Int, tokens: Int, deep: DeepPrompts?
+    ) {
+        guard let deep else { return run(range, x, batch: batch, tokens: tokens) }
+        var first = range.lowerBound
+        while first < range.upperBound {
+            deep.replace(in: x, before: first, batch: batch, tokens: tokens, width: tower.width)
+            var end = first + 1
+            while end < range.upperBound, !deep.isGiven(before: end) { end += 1 }
+            run(first..<end, x, batch: batch, tokens: tokens)
+            first = end
         }
     }
 
