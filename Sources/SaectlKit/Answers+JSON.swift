@@ -82,7 +82,7 @@ extension Saed_ModelInfo {
             "name": JSON(name), "folder": .optional(folder), "content_hash": JSON(contentHash), "image_size": JSON(imageSize),
             "patch_size": JSON(patchSize), "width": JSON(width), "layers": JSON(layers), "heads": JSON(heads), "projection": JSON(projection),
             "activation": JSON(activation), "vocabulary": JSON(vocabulary), "context_length": JSON(contextLength), "layout": layout.json,
-            "adapters": JSON(adapters.map { ["name": JSON($0.name), "method": JSON($0.method), "prompts": JSON($0.prompts)] }),
+            "adapters": JSON(adapters.map(\.json)),
             "classes": JSON(classes), "templates": JSON(templates), "added_ms": JSON(addedMs), "embedded": .bool(embedded),
         ]
     }
@@ -93,7 +93,7 @@ extension Saed_SaeInfo {
         [
             "name": JSON(name), "model": JSON(model), "hook": JSON(hook), "path": .optional(path), "content_hash": JSON(contentHash),
             "architecture": JSON(architecture), "width": JSON(width), "latents": JSON(latents), "added_ms": JSON(addedMs),
-            "embedded": .bool(embedded),
+            "embedded": .bool(embedded), "control_of": .optional(controlOf),
         ]
     }
 }

@@ -59,9 +59,18 @@ public func modelsText(_ models: [Saed_ModelInfo], for terminal: Terminal) -> St
 public func saesText(_ saes: [Saed_SaeInfo], for terminal: Terminal) -> String {
     var table = Table(["SAE".left, "MODEL".left, "HOOK".left, "WIDTH".right, "LATENTS".right, "KIND".left, "FROM".path])
     for sae in saes {
-        table.add([sae.name, sae.model, sae.hook, "\(sae.width)", "\(sae.latents)", sae.architecture, sae.embedded ? "built in" : sae.path])
+        let from = sae.embedded ? "built in" : sae.controlOf.isEmpty ? sae.path : "random, like \(sae.controlOf)"
+        table.add([sae.name, sae.model, sae.hook, "\(sae.width)", "\(sae.latents)", sae.architecture, from])
     }
     return table.text(for: terminal)
+}
+
+extension Saed_SaeAddReply {
+    public var text: String {
+        let views = views.map(\.name.text).joined(separator: ", ")
+        return "SAE '\(sae.name)' added to model '\(sae.model)' at \(sae.hook)".printable
+            + (views.isEmpty ? "" : ", view \(views.printable)") + backfillText(backfill) + "\n"
+    }
 }
 
 public func imagesText(_ images: [Saed_RankedImage], for terminal: Terminal) -> String {

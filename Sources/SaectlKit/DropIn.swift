@@ -18,7 +18,7 @@ public struct AddFailure: Error, Sendable, Equatable, CustomStringConvertible {
 public struct AddItem: Sendable, Equatable {
     /// Where it is, absolute.
     public let source: String
-    /// Where it goes, relative to the drop folder's images/: "zebra/1.jpg".
+    /// Where it goes, relative to the drop folder's images/ or a data set's folder: "zebra/1.jpg".
     public let target: String
 }
 
@@ -30,16 +30,16 @@ public struct AddPlan: Sendable {
     public private(set) var skipped = 0
     private let label: String?
 
-    /// - Parameter label: a folder's name put before every target; checked by `isValidLabel`.
+    /// - Parameter label: a folder's name put before every target; checked by `isValidFolderName`.
     public init(paths: [String], label: String?) {
         self.label = label
         for path in paths { plan(path) }
     }
 
-    /// One folder's name: the daemon reads the label from images/LABEL/.
-    public static func isValidLabel(_ label: String) -> Bool {
-        !label.isEmpty && label.first != "." && !label.contains("/") && label.utf8.count <= 200
-            && !label.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F }
+    /// One folder's name: the daemon reads labels and data sets from images/LABEL/ and datasets/DATASET/LABEL/.
+    public static func isValidFolderName(_ name: String) -> Bool {
+        !name.isEmpty && name.first != "." && !name.contains("/") && name.utf8.count <= 200
+            && !name.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F }
     }
 
     private mutating func plan(_ path: String) {
@@ -48,9 +48,13 @@ public struct AddPlan: Sendable {
         guard stat(absolute, &status) == 0 else { return fail(path, String(cString: strerror(errno))) }
         switch status.st_mode & S_IFMT {
         case S_IFREG:
-            if absolute.hasSuffix(".pt") {
-                return fail(path, "looks like an SAE: add it with `saectl sae add \(path) --model MODEL --name NAME`")
+            let name = fileName(absolute)
+            if name.hasSuffix(".pt") {
+                return fail(
+                    path, "looks like an SAE or an adapter: add it with `saectl sae add \(path) --model MODEL --name NAME` or `saectl adapter add ...`")
             }
+            // The public trainers write "model.pth.tar-50".
+            if name.hasSuffix(".pth") || name.hasSuffix(".pth.tar") || name.contains(".pth.tar-") { return fail(path, AddPlan.adapterRemedy(path)) }
             take(absolute, as: fileName(absolute))
         case S_IFDIR:
             if isFile(absolute + "/config.json"), isFile(absolute + "/preprocessor_config.json") || isFile(absolute + "/model.safetensors") {
@@ -59,10 +63,15 @@ public struct AddPlan: Sendable {
             if isFile(absolute + "/cfg.json"), isFile(absolute + "/sae_weights.safetensors") {
                 return fail(path, "looks like an SAE: add it with `saectl sae add \(path) --model MODEL --name NAME`")
             }
+            if isFile(absolute + "/adapter_config.json") || isFile(absolute + "/adapter.json") { return fail(path, AddPlan.adapterRemedy(path)) }
             walk(absolute, below: "")
         default:
             fail(path, "is no file and no folder")
         }
+    }
+
+    private static func adapterRemedy(_ path: String) -> String {
+        "looks like an adapter: add it with `saectl adapter add \(path) --model MODEL --name NAME`"
     }
 
     /// Folders below keep their names, so that class folders stay class folders. Links to folders are not followed:
@@ -116,10 +125,17 @@ public enum AddMethod: String, Sendable {
 
 /// Places files below one folder.
 public struct DropIn: Sendable {
-    /// The drop folder's images/.
+    /// The drop folder's images/, or its datasets/DATASET/.
     public let folder: String
+    /// Folders that are made where they are missing, the outermost first.
+    private let made: [String]
 
-    public init(drop: String) { folder = drop.trimmingTrailingSlashes + "/images" }
+    /// - Parameter dataset: a folder's name, checked by `AddPlan.isValidFolderName`.
+    public init(drop: String, dataset: String? = nil) {
+        let drop = drop.trimmingTrailingSlashes
+        folder = dataset.map { drop + "/datasets/" + $0 } ?? drop + "/images"
+        made = (dataset == nil ? [] : [drop + "/datasets"]) + [folder]
+    }
 
     /// - Returns: the target where the content now is, relative to `folder`, and how it came there.
     public func place(_ item: AddItem) throws(AddFailure) -> (target: String, method: AddMethod) {
@@ -147,9 +163,9 @@ public struct DropIn: Sendable {
     }
 
     private func makeFolders(_ names: ArraySlice<String>, for item: AddItem) throws(AddFailure) {
-        var path = folder
-        for name in [""] + names {
-            if !name.isEmpty { path += "/" + name }
+        var paths = made
+        for name in names { paths.append(paths[paths.count - 1] + "/" + name) }
+        for path in paths {
             guard mkdir(path, 0o775) == 0 || errno == EEXIST else { throw failure(item.source, "can't make the folder '\(path)'") }
         }
     }

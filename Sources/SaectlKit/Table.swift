@@ -12,7 +12,18 @@ public struct Table: Sendable {
         /// Gives way when the terminal is too narrow.
         var isFlexible = false
         var keepsEnd = false
+        /// Left out, the last one first, where the table is still too wide.
+        var isOptional = false
+
+        public var optional: Column {
+            var column = self
+            column.isOptional = true
+            return column
+        }
     }
+
+    /// What a flexible column keeps of its width.
+    private static let flexibleMin = 12
 
     private let columns: [Column]
     private var rows: [[String]] = []
@@ -27,18 +38,36 @@ public struct Table: Sendable {
     public var isEmpty: Bool { rows.isEmpty }
 
     public func text(for terminal: Terminal) -> String {
-        text(width: terminal.columns) { terminal.styled($0, .bold) }
+        let shown = fitting(terminal.columns)
+        let text = shown.text(width: terminal.columns) { terminal.styled($0, .bold) }
+        let left = columns.map(\.title).filter { title in !shown.columns.contains { $0.title == title } }
+        return left.isEmpty ? text : text + terminal.styled("(no room for \(left.joined(separator: ", ").lowercased()))", .faint) + "\n"
+    }
+
+    private var widths: [Int] {
+        columns.indices.map { column in max(columns[column].title.cells, rows.map { $0[column].cells }.max() ?? 0) }
+    }
+
+    /// Without the optional columns that a line of so many cells has no room for.
+    private func fitting(_ width: Int?) -> Table {
+        guard let width else { return self }
+        let least = zip(columns, widths).map { $0.isFlexible ? min($1, max($0.title.cells, Table.flexibleMin)) : $1 }
+        var kept = Array(columns.indices)
+        while kept.reduce(-2, { $0 + least[$1] + 2 }) > width, let last = kept.last(where: { columns[$0].isOptional }) {
+            kept.removeAll { $0 == last }
+        }
+        var table = Table(kept.map { columns[$0] })
+        table.rows = rows.map { row in kept.map { row[$0] } }
+        return table
     }
 
     /// - Parameter width: cells of a line; nil for any.
     public func text(width: Int?, header: (String) -> String = { $0 }) -> String {
-        var widths = columns.indices.map { column in
-            max(columns[column].title.cells, rows.map { $0[column].cells }.max() ?? 0)
-        }
+        var widths = self.widths
         if let width {
             var excess = widths.reduce(0, +) + 2 * (columns.count - 1) - width
             for column in columns.indices where columns[column].isFlexible && excess > 0 {
-                let give = min(excess, widths[column] - max(columns[column].title.cells, 12))
+                let give = min(excess, widths[column] - max(columns[column].title.cells, Table.flexibleMin))
                 guard give > 0 else { continue }
                 widths[column] -= give
                 excess -= give

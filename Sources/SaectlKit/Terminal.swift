@@ -13,17 +13,36 @@ public struct Terminal: Sendable {
     public let fd: CInt
     public let isTerminal: Bool
     public let usesColour: Bool
+    /// Whether the locale's encoding is UTF-8: pictures are made of blocks then, else of ASCII.
+    public let usesUnicode: Bool
+    private let assumedColumns: Int?
 
     public init(fd: CInt) {
         self.fd = fd
+        assumedColumns = nil
+        usesUnicode = Terminal.localeIsUTF8(SocketPath.variable)
         isTerminal = isatty(fd) == 1
         let plain = SocketPath.variable("NO_COLOR").map { !$0.isEmpty } ?? false
         usesColour = isTerminal && !plain && SocketPath.variable("TERM") != "dumb"
     }
 
+    /// One of a given width that nothing can be written to: for what a text would look like there.
+    package init(columns: Int?, usesColour: Bool = false, usesUnicode: Bool = true) {
+        (fd, isTerminal, assumedColumns) = (-1, columns != nil, columns)
+        (self.usesColour, self.usesUnicode) = (usesColour, usesUnicode)
+    }
+
+    /// By the first of LC_ALL, LC_CTYPE, LANG that is set, as the C library decides.
+    package static func localeIsUTF8(_ environment: (String) -> String?) -> Bool {
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap(environment).first { !$0.isEmpty }
+        guard let encoding = locale?.split(separator: ".").dropFirst().first else { return false }
+        return ["utf-8", "utf8"].contains(encoding.prefix { $0 != "@" }.lowercased())
+    }
+
     /// Columns, or nil where lines may have any length (a file, a pipe).
     public var columns: Int? {
         guard isTerminal else { return nil }
+        if let assumedColumns { return assumedColumns }
         var size = winsize()
         if ioctl(fd, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 { return Int(size.ws_col) }
         return SocketPath.variable("COLUMNS").flatMap { Int($0) } ?? 80

@@ -177,6 +177,21 @@ public final class WireClient {
         return reply
     }
 
+    /// Sends a request whose answer's parts are to be merged: lists grow, the last of every other field stays.
+    public func askMerging(_ request: Saed_Request, progress: (Saed_Progress) throws -> Void = { _ in }) throws -> Saed_Reply {
+        var reply: Saed_Reply?
+        try ask(request) { piece in
+            switch piece {
+            case let .progress(message): try progress(message)
+            case let .part(part):
+                if reply == nil { reply = part } else { try reply?.merge(serializedBytes: WireFormat.bytes(part)) }
+            case .array, .chunk: break
+            }
+        }
+        guard let reply else { throw WireClientError.malformed(.order("the answer has no part")) }
+        return reply
+    }
+
     private func receive() throws -> Frame {
         do {
             guard let frame = try connection.receive() else { throw WireClientError.disconnected(errno: 0) }

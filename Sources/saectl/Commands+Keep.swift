@@ -53,7 +53,7 @@ struct Saes: ParsableCommand {
 }
 
 struct Sae: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Add an SAE.", subcommands: [SaeAdd.self])
+    static let configuration = CommandConfiguration(abstract: "Add an SAE, or make a control.", subcommands: [SaeAdd.self, SaeRandom.self])
 }
 
 struct SaeAdd: ParsableCommand {
@@ -80,16 +80,41 @@ struct SaeAdd: ParsableCommand {
         var bar = ProgressBar(unit: "tensors")
         let reply = try common.connect().ask(Saed_Request(.saeAdd(request))) { bar.show($0) }.saeAdd
         bar.finish()
-        let views = reply.views.map(\.name.text).joined(separator: ", ")
-        common.print(
-            reply.json,
-            "SAE '\(reply.sae.name)' added to model '\(reply.sae.model)' at \(reply.sae.hook)" + (views.isEmpty ? "" : ", view \(views)")
-                + backfillText(reply.backfill) + "\n")
+        common.print(reply.json, reply.text)
     }
 }
 
-private func backfillText(_ backfill: UInt64) -> String {
-    backfill == 0 ? "" : "; \(count(backfill, "image")) in the store will be encoded (`saectl wait` follows)"
+struct SaeRandom: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "random",
+        abstract: "Make a control: an SAE of random directions whose latents are active as often as those of another.",
+        discussion: """
+            What `remap` or `compare` finds with a trained SAE and also with this one says nothing about the trained
+            one's concepts. Images in the store are encoded with it; --control of `remap` names it.
+            """)
+    @OptionGroup var common: Common
+
+    @Argument(help: "Its name in views.")
+    var name: String
+
+    @Option(name: .long, help: "The SAE whose density it takes over, latent by latent.")
+    var like: String
+
+    @Option(name: .long, help: "The model; may be left out where only one has that SAE.")
+    var model: String?
+
+    @Option(name: .long, help: "Of the random directions; the same seed gives the same SAE.")
+    var seed: UInt64?
+
+    func run() throws {
+        var request = Saed_SaeRandomRequest()
+        (request.name, request.like, request.model) = (name, like, model ?? "")
+        if let seed { request.seed = seed }
+        var bar = ProgressBar(unit: "latents")
+        let reply = try common.connect().ask(Saed_Request(.saeRandom(request))) { bar.show($0) }.saeRandom
+        bar.finish()
+        common.print(reply.json, reply.text)
+    }
 }
 
 struct Classes: ParsableCommand {

@@ -6,7 +6,12 @@ import SaectlKit
 import Wire
 
 struct Images: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List images: all, of a label, or those on which a latent is active.")
+    static let configuration = CommandConfiguration(
+        abstract: "List images: all, of a label, those on which a latent is active, or those answered differently.",
+        discussion: """
+            --disagree lists images whose answer, the likeliest class, differs between two views: first those that
+            became wrong, then those that became right, then the others.
+            """)
     @OptionGroup var common: Common
     @OptionGroup var view: ViewOption
 
@@ -19,13 +24,25 @@ struct Images: ParsableCommand {
     @Option(name: .long, help: "Only images with this label.")
     var label: String?
 
+    @Option(name: .long, help: ViewRange.disagreeHelp, transform: ViewRange.parsed)
+    var disagree: ViewRange?
+
+    @Option(name: .long, help: ArgumentHelp("With --disagree: only images of this data set.", valueName: "name"))
+    var dataset: String?
+
     @Option(name: .long, help: "At most this many.")
     var limit: UInt32 = 50
 
     @Option(name: .long, help: "Leave out this many at the beginning.")
     var offset: UInt32 = 0
 
+    func validate() throws {
+        if disagree != nil, latent != nil || view.view != nil { throw ValidationError("--disagree names two views: leave out --view and --latent.") }
+        if disagree == nil, dataset != nil { throw ValidationError("--dataset goes with --disagree.") }
+    }
+
     func run() throws {
+        if let disagree { return try list(disagree) }
         var request = Saed_ImagesRequest()
         if let view = view.view { request.view = view }
         if let latent { request.latent = latent }
@@ -44,6 +61,20 @@ struct Images: ParsableCommand {
             throw ExitCode(ExitStatus.failed)
         }
         if UInt64(images.count) < total { common.note("\(images.count) of \(total); --limit and --offset show others") }
+    }
+
+    private func list(_ range: ViewRange) throws {
+        var request = Saed_DisagreeRequest()
+        (request.base, request.adapted, request.limit, request.offset) = (range.base, range.adapted, limit, offset)
+        if let label { request.label = label }
+        if let dataset { request.dataset = dataset }
+        var bar = ProgressBar(unit: "images")
+        let reply = try common.connect().askMerging(Saed_Request(.disagree(request))) { bar.show($0) }.disagree
+        bar.finish()
+        common.print(reply.json, reply.images.isEmpty ? "" : reply.text(for: .out))
+        common.note(reply.summary)
+        if reply.images.isEmpty { throw ExitCode(ExitStatus.failed) }
+        if UInt64(reply.images.count) < reply.total { common.note("\(reply.images.count) of \(reply.total); --limit and --offset show others") }
     }
 }
 

@@ -58,29 +58,36 @@ struct Add: ParsableCommand {
         discussion: """
             Files are cloned, hard-linked or else copied under a hidden name and renamed into place. A folder's
             images (JPEG, PNG, WebP by content) are taken with the names of the folders below it, so that class
-            folders stay class folders. A name that is taken by another content gets -1, -2, ...; the same content
-            is left as it is.
+            folders stay class folders: what --label would say. A name that is taken by another content gets -1, -2, ...; the same content
+            is left as it is. Images go to images/[LABEL/] below the drop folder, with --dataset to
+            datasets/DATASET/[LABEL/]: `compare`, `remap`, `ablate` and `classify` can be asked about a data set.
             """)
     @OptionGroup var common: Common
 
     @Argument(help: ArgumentHelp("Images, or folders of images.", valueName: "path"), completion: .file())
     var paths: [String]
 
-    @Option(name: .long, help: ArgumentHelp("The images' label: the folder below images/ that they go to.", valueName: "label"))
+    @Option(name: .long, help: ArgumentHelp("The images' label: the class folder that they go to.", valueName: "label"))
     var label: String?
+
+    @Option(name: .long, help: ArgumentHelp("The data set that they belong to.", valueName: "name"))
+    var dataset: String?
 
     @Flag(name: .long, help: "Follow them until they are done; exit with 1 if one failed.")
     var wait = false
 
     func validate() throws {
-        if let label, !AddPlan.isValidLabel(label) { throw ValidationError("--label '\(label)' can't be a folder's name: no '/', no '.' in front") }
+        for (option, name) in [("--label", label), ("--dataset", dataset)] {
+            guard let name, !AddPlan.isValidFolderName(name) else { continue }
+            throw ValidationError("\(option) '\(name)' can't be a folder's name: no '/', no '.' in front")
+        }
     }
 
     func run() throws {
         let client = try common.connect()
         let status = try client.ask(Saed_Request(.status(.init()))).status
         let plan = AddPlan(paths: paths, label: label)
-        var result = AddResult(drop: DropIn(drop: status.drop), skipped: plan.skipped)
+        var result = AddResult(drop: DropIn(drop: status.drop, dataset: dataset), skipped: plan.skipped)
         plan.failures.forEach { result.fail($0) }
         var bar = ProgressBar(unit: "files")
         for (done, item) in plan.items.enumerated() {

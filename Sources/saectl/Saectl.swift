@@ -15,8 +15,9 @@ struct Saectl: ParsableCommand {
             $XDG_RUNTIME_DIR/saed/saed.sock, /run/saed/saed.sock, in that order.
 
             IMAGE is a path, a file name where it is unique, or the beginning of an id. A view is written
-            MODEL/ADAPTER/SAE; where only one exists it need not be named. An option that takes a number
-            counts latents, rows and columns from 0.
+            MODEL/ADAPTER/SAE, MODEL/ADAPTER or ADAPTER; where only one exists it need not be named, and two that
+            are compared are written BASE..ADAPTED. An option that takes a number counts latents, rows and columns
+            from 0.
 
             Exit codes: 0 success; 1 the daemon's answer is an error, something asked for failed, or nothing
             was found; 2 the command line is wrong, or no daemon answers.
@@ -24,7 +25,8 @@ struct Saectl: ParsableCommand {
         version: SaedVersion.current,
         subcommands: [
             Status.self, Wait.self, Add.self, Images.self, Show.self, Latents.self, Latent.self, Heatmap.self, Sheet.self,
-            Models.self, Model.self, Saes.self, Sae.self, Classes.self, Views.self, Watch.self, Failures.self, Version.self, Export.self,
+            Compare.self, Remap.self, Ablate.self, Classify.self, Models.self, Model.self, Adapters.self, Adapter.self, Saes.self,
+            Sae.self, Classes.self, Views.self, Watch.self, Failures.self, Version.self, Export.self,
         ])
 
     /// Parses, runs, reports.
@@ -87,6 +89,7 @@ protocol ReportedError: Error, CustomStringConvertible {}
 extension WireClientError: ReportedError {}
 extension OutputError: ReportedError {}
 extension InputError: ReportedError {}
+extension FolderNotEmpty: ReportedError {}
 
 /// Nobody answers at the socket.
 struct NoDaemon: Error, CustomStringConvertible {
@@ -142,17 +145,12 @@ struct Common: ParsableArguments {
 
 /// `--view`.
 struct ViewOption: ParsableArguments {
-    @Option(name: .long, help: ArgumentHelp("MODEL/ADAPTER/SAE; an empty part, or none, stands for the only one there is.", valueName: "view"))
+    @Option(name: .long, help: ArgumentHelp("MODEL/ADAPTER/SAE, or ADAPTER alone; an empty part stands for the only one there is, an empty adapter for the base.", valueName: "view"))
     var view: Saed_ViewName?
 }
 
 extension Saed_ViewName: ExpressibleByArgument {
-    public init?(argument: String) {
-        let parts = argument.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 3 else { return nil }
-        self.init()
-        (model, adapter, sae) = (parts[0], parts[1], parts[2])
-    }
+    public init?(argument: String) { self.init(text: argument) }
 }
 
 extension Saed_Patch: ExpressibleByArgument {

@@ -52,7 +52,7 @@ import Testing
         let file = try photos.write("x.jpg", "explicitly named, so taken whatever it is")
         try photos.write("set/1.jpg", DropInTests.jpeg)
         #expect(placed(AddPlan(paths: [file, photos.path + "/set/"], label: "horse"), in: drop) == ["horse/x.jpg new", "horse/1.jpg new"])
-        #expect(AddPlan.isValidLabel("Grévy's zebra") && !AddPlan.isValidLabel("a/b") && !AddPlan.isValidLabel("..") && !AddPlan.isValidLabel(""))
+        #expect(AddPlan.isValidFolderName("Grévy's zebra") && !AddPlan.isValidFolderName("a/b") && !AddPlan.isValidFolderName("..") && !AddPlan.isValidFolderName(""))
     }
 
     @Test func aTakenNameIsNeverReplaced() throws {
@@ -105,7 +105,7 @@ import Testing
         #expect(plan.failures.map(\.reason) == [
             "looks like a model: add it with `saectl model add \(folder.path)/clip --name NAME`",
             "looks like an SAE: add it with `saectl sae add \(folder.path)/lens --model MODEL --name NAME`",
-            "looks like an SAE: add it with `saectl sae add \(sae) --model MODEL --name NAME`",
+            "looks like an SAE or an adapter: add it with `saectl sae add \(sae) --model MODEL --name NAME` or `saectl adapter add ...`",
             "No such file or directory", "is no file and no folder",
         ])
     }

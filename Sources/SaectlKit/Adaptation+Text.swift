@@ -1,0 +1,178 @@
+// compare and remap as people at a terminal read them: what changed between two views, beside its controls.
+
+import Wire
+
+extension Terminal {
+    /// "scenes/base/scenes → scenes/maple/scenes".
+    func views(_ base: Saed_ViewName, _ adapted: Saed_ViewName) -> String {
+        heading("\(base.text) \(arrow) \(adapted.text)".printable) + "\n"
+    }
+
+    /// Latents with what they were and are; columns of the class token give way on a narrow terminal.
+    func changes(_ latents: [Saed_LatentChange]) -> String {
+        let kinds: [Saed_TokenKind] = [.patch, .class, .prompt].filter { kind in latents.contains { $0.kinds.contains { $0.kind == kind } } }
+        func rank(_ rank: UInt32) -> String { rank > 0 ? "\(rank)" : "-" }
+        var columns = ["LATENT".right, "RANK".right, "OVER TAU".right]
+        var cells = [
+            latents.map { "\($0.latent)" }, arrows(latents.map { (rank($0.baseRank), rank($0.adaptedRank)) }),
+            arrows(latents.map { ("\($0.baseCount)", "\($0.adaptedCount)") }),
+        ]
+        for (place, kind) in kinds.enumerated() {
+            let of = latents.map { latent in latent.kinds.first { $0.kind == kind } ?? .init() }
+            for (title, texts) in [
+                ("FREQUENCY", arrows(of.map { (($0.baseFrequency * 100).fixed(2), ($0.adaptedFrequency * 100).fixed(2) + " %") })),
+                ("MEAN", arrows(of.map { ($0.hasBaseMean ? $0.baseMean.fixed(3) : "-", $0.hasAdaptedMean ? $0.adaptedMean.fixed(3) : "-") })),
+            ] {
+                let column = "\(kind.name.uppercased()) \(title)".right
+                columns.append(place == 0 ? column : column.optional)
+                cells.append(texts)
+            }
+        }
+        var table = Table(columns)
+        for row in latents.indices { table.add(cells.map { $0[row] }) }
+        return table.text(for: self)
+    }
+}
+
+extension Saed_CompareReply {
+    public func text(for terminal: Terminal) -> String {
+        var out = terminal.views(base, adapted)
+        out += "\(scope.printable): \(count(images, "image")) in both views"
+        let alone = [(onlyBase, "the first"), (onlyAdapted, "the second")].filter { $0.0 > 0 }.map { "\($0.0) only in \($0.1)" }
+        out += alone.isEmpty ? "\n" : "; " + alone.joined(separator: ", ") + (onlyBase + onlyAdapted == 1 ? " does" : " do") + " not count\n"
+        out += "cosine of the latents' counts \(cosine.fixed(3))"
+        if hasControlCosine { out += " (control \(controlView.printable): \(controlCosine.fixed(3)))" }
+        out += "\n\n" + terminal.heading("overlap of both views' top k latents") + "\n" + overlapText(for: terminal)
+        let k = overlap.map(\.k).max() ?? 0
+        out += list("gained: among the top \(k) of the second view only", gained, for: terminal)
+        out += list("lost: among the top \(k) of the first view only", lost, for: terminal)
+        out += list("changed most, wherever they rank", changed, for: terminal)
+        return out + "\n" + terminal.remarks(definitions, notes: notes)
+    }
+
+    private func overlapText(for terminal: Terminal) -> String {
+        let hasControl = overlap.contains { $0.hasControl }
+        var table = Table(["K".right, "SHARED".right, "SHARE".right, "".left, "BY CHANCE".right] + (hasControl ? ["CONTROL".right] : []))
+        for point in overlap {
+            table.add(
+                ["\(point.k)", "\(point.shared)", point.share.percent, terminal.bar(point.share, cells: 32), point.expectedByChance.percent]
+                    + (hasControl ? [point.hasControl ? point.control.percent : "-"] : []))
+        }
+        return table.text(for: terminal)
+    }
+
+    private func list(_ title: String, _ latents: [Saed_LatentChange], for terminal: Terminal) -> String {
+        "\n" + terminal.heading(title) + (latents.isEmpty ? ": none\n" : "\n" + terminal.changes(latents))
+    }
+}
+
+extension Saed_RemapReply {
+    /// - Parameter top: rows of a table of classes or latents at most.
+    public func text(top: Int, for terminal: Terminal) -> String {
+        var out = terminal.views(base, adapted)
+        out += "\(scope.printable): \(count(images, "image")) of \(count(classes.count, "class", "classes")) in both views"
+        out += leftOut > 0 ? ", \(leftOut) left out: no label that is a class\n" : "\n"
+        out += "accuracy \(baseAccuracy.percent)\(hasBaseInterval ? " " + baseInterval.percent : "") \(terminal.arrow) \(adaptedAccuracy.percent)"
+        out += "\(hasAdaptedInterval ? " " + adaptedInterval.percent : ""), change \(change.points)\(hasChangeInterval ? " " + changeInterval.points : "")\n"
+        out += "\n" + terminal.heading("each class's top \(k) latents, beside the controls") + "\n" + figuresText(for: terminal)
+        if figures.contains(where: { !$0.groups.isEmpty }) {
+            out += "\n" + terminal.heading("the paper's groups: latents a class, and correlation with its change of accuracy") + "\n" + groupsText(for: terminal)
+        }
+        if !explained.isEmpty {
+            out += "\n" + terminal.heading("what the gain rests on: latents set back to their base values") + "\n" + explainedText(for: terminal)
+        }
+        let shown = Array(classes.prefix(top))
+        let rest = shown.count < classes.count ? " (\(shown.count) of \(classes.count); --top shows more)" : ""
+        out += "\n" + terminal.heading("classes whose accuracy changed most") + rest + "\n" + accuraciesText(shown, for: terminal)
+        out += "\n" + terminal.heading("the same classes' latents") + "\n" + latentsText(shown, for: terminal)
+        if classes.count == 1, let only = classes.first, !only.moves.isEmpty {
+            out += "\n" + terminal.heading("latents whose rank moved most") + "\n" + terminal.changes(Array(only.moves.prefix(top)))
+        }
+        if !latents.isEmpty { out += "\n" + terminal.heading("latents that changed classes") + "\n" + movedText(Array(latents.prefix(top)), for: terminal) }
+        return out + "\n" + terminal.remarks(definitions, notes: notes)
+    }
+
+    private func figuresText(for terminal: Terminal) -> String {
+        var table = Table([
+            "".left, "OVERLAP".right, "".left, "95 %".right.optional, "COSINE".right, "RE-ASSIGNED".right, "NEW".right, "LEFT".right,
+        ])
+        for figure in figures {
+            table.add([
+                figure.what, figure.overlap.percent, terminal.bar(figure.overlap, cells: 12),
+                figure.hasOverlapInterval ? figure.overlapInterval.percent : "-", figure.cosine.fixed(3), figure.reassigned.fixed(1),
+                figure.newlyUsed.fixed(1), figure.left.fixed(1),
+            ])
+        }
+        return table.text(for: terminal)
+    }
+
+    /// A row a group; the controls' sizes and correlations beside the finding's.
+    private func groupsText(for terminal: Terminal) -> String {
+        guard let finding = figures.first else { return "" }
+        let controls = figures.dropFirst().filter { !$0.groups.isEmpty }
+        func correlation(_ group: Saed_GroupFigures) -> String { group.hasCorrelation ? group.correlation.fixed(2) : "-" }
+        var table = Table(
+            ["GROUP".left, "SIZE".right, "CORR.".right, "95 %".right]
+                + controls.flatMap { ["\($0.what.uppercased()): SIZE".right.optional, "CORR.".right.optional] })
+        for group in finding.groups {
+            let others = controls.flatMap { control in
+                control.groups.first { $0.group == group.group }.map { [$0.meanSize.fixed(2), correlation($0)] } ?? ["-", "-"]
+            }
+            table.add(
+                [group.group, group.meanSize.fixed(2), correlation(group), group.hasCorrelationInterval ? group.correlationInterval.plain : "-"] + others)
+        }
+        return table.text(for: terminal)
+    }
+
+    private func explainedText(for terminal: Terminal) -> String {
+        var table = Table(["SET BACK".left, "LATENTS".right, "ACCURACY".right, "OF THE GAIN".right, "95 %".right, "".left])
+        for group in explained {
+            table.add([
+                group.group, "\(group.latents)", group.accuracyWithout.percent, group.hasShare ? (group.share * 100).fixed(1) + " %" : "-",
+                group.hasShareInterval ? group.shareInterval.percent : "-", group.hasShare ? terminal.bar(group.share, cells: 16) : "",
+            ])
+        }
+        return table.text(for: terminal)
+    }
+
+    private func accuraciesText(_ classes: [Saed_ClassRemap], for terminal: Terminal) -> String {
+        var table = Table(["CLASS".flexible, "IMAGES".right, "BASE".right, "".left, "ADAPTED".right, "CHANGE".right, "95 %".right])
+        for entry in classes {
+            table.add([
+                entry.label, "\(entry.images)", entry.baseAccuracy.percent,
+                terminal.way(from: entry.baseAccuracy, to: entry.adaptedAccuracy, cells: 16), entry.adaptedAccuracy.percent, entry.change.points,
+                entry.hasChangeInterval ? entry.changeInterval.points : "-",
+            ])
+        }
+        return table.text(for: terminal)
+    }
+
+    private func latentsText(_ classes: [Saed_ClassRemap], for terminal: Terminal) -> String {
+        var table = Table([
+            "CLASS".flexible, "OVERLAP".right, "COSINE".right, "KEPT".right, "RE-ASSIGNED".right, "NEW".right, "LEFT".right, "HIGH".right.optional,
+            "LOW".right.optional, "RISES".right.optional, "FALLS".right.optional, "MOVED MOST".flexible,
+        ])
+        for entry in classes {
+            let moves = entry.moves.prefix(4).map { move in
+                "\(move.latent) (\(move.baseRank > 0 ? "\(move.baseRank)" : "-")\(terminal.arrow)\(move.adaptedRank > 0 ? "\(move.adaptedRank)" : "-"))"
+            }
+            table.add([
+                entry.label, entry.overlap.percent, entry.cosine.fixed(3), "\(entry.kept)", "\(entry.reassigned)", "\(entry.newlyUsed)",
+                "\(entry.left)", "\(entry.staysHigh)", "\(entry.staysLow)", "\(entry.rises)", "\(entry.falls)", moves.joined(separator: ", "),
+            ])
+        }
+        return table.text(for: terminal)
+    }
+
+    private func movedText(_ latents: [Saed_LatentRemap], for terminal: Terminal) -> String {
+        var table = Table(["LATENT".right, "CLASSES".right, "COSINE".right, "LEFT".flexible, "JOINED".flexible])
+        let classes = terminal.arrows(latents.map { ("\($0.classesBefore)", "\($0.classesAfter)") })
+        for (entry, classes) in zip(latents, classes) {
+            table.add([
+                "\(entry.latent)", classes, entry.cosine.fixed(3), entry.left.isEmpty ? "-" : entry.left.joined(separator: ", "),
+                entry.joined.isEmpty ? "-" : entry.joined.joined(separator: ", "),
+            ])
+        }
+        return table.text(for: terminal)
+    }
+}
