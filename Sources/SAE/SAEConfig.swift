@@ -34,10 +34,12 @@ public struct SAEConfig: Hashable, Sendable, Codable {
     public let modelName: String?
     /// Whether `b_dec` is subtracted from x before encoding (SAELens' `apply_b_dec_to_input`).
     public let subtractDecoderBias: Bool
+    /// The SAE that this one is the random-direction control of (see `RandomSAE`); nil: it is none.
+    public let controlOf: String?
 
     public init(
         architecture: String = "standard", width: Int, latents: Int, hook: SAEHook?, modelName: String? = nil,
-        subtractDecoderBias: Bool = true
+        subtractDecoderBias: Bool = true, controlOf: String? = nil
     ) {
         self.architecture = architecture
         self.width = width
@@ -45,6 +47,7 @@ public struct SAEConfig: Hashable, Sendable, Codable {
         self.hook = hook
         self.modelName = modelName
         self.subtractDecoderBias = subtractDecoderBias
+        self.controlOf = controlOf
     }
 
     /// The hook point in a model, after checking that the SAE fits it.

@@ -99,14 +99,16 @@ struct SAEFiles: Sendable {
             SAEConfig(
                 width: try cfg.int("d_in", in: 1...1 << 20), latents: try cfg.int("d_sae", in: 1...1 << 26), hook: nil,
                 modelName: try metadata.string("model_name", default: ""),
-                subtractDecoderBias: try cfg.bool("apply_b_dec_to_input", default: true))
+                subtractDecoderBias: try cfg.bool("apply_b_dec_to_input", default: true),
+                controlOf: try metadata.string("control_of", default: ""))
         }
         let hook = try SAEFiles.hook(metadata, cfg, path: cfgPath)
         try self.init(
             path: path,
             config: SAEConfig(
                 width: config.width, latents: config.latents, hook: hook,
-                modelName: config.modelName == "" ? nil : config.modelName, subtractDecoderBias: config.subtractDecoderBias),
+                modelName: config.modelName == "" ? nil : config.modelName, subtractDecoderBias: config.subtractDecoderBias,
+                controlOf: config.controlOf == "" ? nil : config.controlOf),
             tensors: weights, files: [cfgPath, path + "/" + SAEFiles.weightsName], format: .saeLens)
         try refuseScaling(weights)
     }

@@ -32,7 +32,7 @@ public final class SparseAutoencoder: @unchecked Sendable {  // the decoder alon
     public let path: String
     public let config: SAEConfig
     private let encoder: PackedEncoder
-    private let decoderBias: [Float]
+    let decoderBias: [Float]
     private let tensors: any TensorSource
     private let decoder = Mutex<FloatBuffer?>(nil)
 
@@ -68,7 +68,7 @@ public final class SparseAutoencoder: @unchecked Sendable {  // the decoder alon
         path = files.path
         config = SAEConfig(
             architecture: files.config.architecture, width: d, latents: n, hook: hook.map(SAEHook.init) ?? files.config.hook,
-            modelName: files.config.modelName, subtractDecoderBias: files.config.subtractDecoderBias)
+            modelName: files.config.modelName, subtractDecoderBias: files.config.subtractDecoderBias, controlOf: files.config.controlOf)
         tensors = files.tensors
         let source = files.tensors, subtract = files.config.subtractDecoderBias
         let loaded = try checkpoint { () throws(CheckpointError) in
@@ -125,7 +125,8 @@ public final class SparseAutoencoder: @unchecked Sendable {  // the decoder alon
     /// Drops W_dec, if it was read; the next `decode` reads it again.
     public func releaseDecoder() { decoder.withLock { $0 = nil } }
 
-    private func decoderWeights() throws(SAEError) -> FloatBuffer {
+    /// `[latents, width]`, read when first asked for.
+    func decoderWeights() throws(SAEError) -> FloatBuffer {
         if let held = decoder.withLock({ $0 }) { return held }
         let shape = [config.latents, config.width]
         let weights = FloatBuffer(count: shape[0] * shape[1])
