@@ -24,7 +24,7 @@ public final class CLIPModel: @unchecked Sendable {
     /// `exp` of the file's `logit_scale`.
     public let logitScale: Float
 
-    private let source: any TensorSource
+    let source: any TensorSource
     private let parts = Mutex(Parts())
 
     private struct Parts {

@@ -22,31 +22,42 @@ public final class TextTower: @unchecked Sendable {
     /// Tokens computed at once: enough to keep the products at full speed, small enough for the caches.
     private static let rowsMax = 1536
 
-    init(_ source: any TensorSource, _ config: CLIPConfig) throws {
+    /// Bytes of weights that belong to no other tower.
+    let ownByteCount: Int
+    private let sharedByteCount: Int
+
+    /// - Parameter base: a tower whose parts are taken where their tensors did not change.
+    init(_ source: any TensorSource, _ config: CLIPConfig, sharing base: Sharing<TextTower>? = nil) throws {
         let text = config.text
         let width = text.tower.width
+        var ownBytes = 0
         self.config = text
         self.width = width
         projection = config.projection
-        tokenEmbedding = FloatBuffer(count: text.vocabulary * width)
-        try source.readFinite(
-            "text_model.embeddings.token_embedding.weight", shape: [text.vocabulary, width],
-            into: tokenEmbedding.pointer)
-        positionEmbedding = FloatBuffer(count: text.contextLength * width)
-        try source.readFinite(
-            "text_model.embeddings.position_embedding.weight", shape: [text.contextLength, width],
-            into: positionEmbedding.pointer)
-        transformer = try Transformer(source, "text_model", text.tower, isCausal: true)
-        finalNorm = try Norm(source, "text_model.final_layer_norm", width: width, epsilon: text.tower.epsilon)
-        projector = try PackedLinear(
-            source, ["text_projection"], inputs: width, outputs: config.projection, hasBias: false)
+        func rows(_ part: KeyPath<TextTower, FloatBuffer>, _ name: String, _ count: Int) throws -> FloatBuffer {
+            let name = "text_model.embeddings." + name
+            return try shared(base?.of(part), [name], &ownBytes, bytes: \.byteCount) {
+                let buffer = FloatBuffer(count: count * width)
+                try source.readFinite(name + ".weight", shape: [count, width], into: buffer.pointer)
+                return buffer
+            }
+        }
+        tokenEmbedding = try rows(\.tokenEmbedding, "token_embedding", text.vocabulary)
+        positionEmbedding = try rows(\.positionEmbedding, "position_embedding", text.contextLength)
+        transformer = try Transformer(
+            source, "text_model", text.tower, isCausal: true, sharing: base?.of(\.transformer), ownBytes: &ownBytes)
+        finalNorm = try shared(base?.of(\.finalNorm), ["text_model.final_layer_norm"], &ownBytes, bytes: \.byteCount) {
+            try Norm(source, "text_model.final_layer_norm", width: width, epsilon: text.tower.epsilon)
+        }
+        projector = try shared(base?.of(\.projector), ["text_projection"], &ownBytes, bytes: \.byteCount) {
+            try PackedLinear(source, ["text_projection"], inputs: width, outputs: config.projection, hasBias: false)
+        }
+        ownByteCount = ownBytes
+        sharedByteCount = base.map { $0.base.byteCount - ownBytes } ?? 0
     }
 
     /// Bytes of weights.
-    public var byteCount: Int {
-        tokenEmbedding.byteCount + positionEmbedding.byteCount + transformer.byteCount + finalNorm.byteCount
-            + projector.byteCount
-    }
+    public var byteCount: Int { ownByteCount + sharedByteCount }
 
     /// Embeddings `[prompts, projection]`, not normalised.
     /// - Parameter prompts: `Tokenizer.encode`'s ids, at most `contextLength` each.

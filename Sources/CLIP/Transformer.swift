@@ -31,6 +31,34 @@ struct Norm {
     var byteCount: Int { weight.byteCount + bias.byteCount }
 }
 
+/// A packed part that a changed model shares where none of its tensors changed.
+struct Sharing<Part> {
+    let base: Part
+    /// Names of tensors whose values differ.
+    let changed: Set<String>
+
+    init(_ base: Part, changed: Set<String>) {
+        self.base = base
+        self.changed = changed
+    }
+
+    func of<Inner>(_ inner: KeyPath<Part, Inner>) -> Sharing<Inner> { Sharing<Inner>(base[keyPath: inner], changed: changed) }
+
+    func touches(_ prefixes: [String]) -> Bool {
+        changed.contains { name in prefixes.contains { name == $0 || name.hasPrefix($0 + ".") } }
+    }
+}
+
+/// The base's part where none of its tensors changed, otherwise a new one; counts what is new.
+func shared<Part>(
+    _ base: Sharing<Part>?, _ names: [String], _ ownBytes: inout Int, bytes: (Part) -> Int, make: () throws -> Part
+) rethrows -> Part {
+    if let base, !base.touches(names) { return base.base }
+    let part = try make()
+    ownBytes += bytes(part)
+    return part
+}
+
 extension PackedLinear {
     /// `[outputs, inputs]` weights of several torch Linears with the same input, one below the other.
     convenience init(_ source: any TensorSource, _ names: [String], inputs: Int, outputs: Int, hasBias: Bool = true)
@@ -55,20 +83,31 @@ struct TransformerBlock {
     let qkv: PackedLinear
     let output, fc1, fc2: PackedLinear
 
-    init(_ source: any TensorSource, _ name: String, _ tower: CLIPConfig.Tower) throws {
+    /// - Parameter ownBytes: grows by what is not shared.
+    init(
+        _ source: any TensorSource, _ name: String, _ tower: CLIPConfig.Tower, sharing base: Sharing<TransformerBlock>?,
+        ownBytes: inout Int
+    ) throws {
         let width = tower.width
         let attention = name + ".self_attn."
-        norm1 = try Norm(source, name + ".layer_norm1", width: width, epsilon: tower.epsilon)
-        norm2 = try Norm(source, name + ".layer_norm2", width: width, epsilon: tower.epsilon)
-        qkv = try PackedLinear(
-            source, ["q_proj", "k_proj", "v_proj"].map { attention + $0 }, inputs: width, outputs: width)
-        output = try PackedLinear(source, [attention + "out_proj"], inputs: width, outputs: width)
-        fc1 = try PackedLinear(source, [name + ".mlp.fc1"], inputs: width, outputs: tower.mlp)
-        fc2 = try PackedLinear(source, [name + ".mlp.fc2"], inputs: tower.mlp, outputs: width)
-    }
-
-    var byteCount: Int {
-        [qkv, output, fc1, fc2].reduce(norm1.byteCount + norm2.byteCount) { $0 + $1.byteCount }
+        func norm(_ part: KeyPath<TransformerBlock, Norm>, _ name: String) throws -> Norm {
+            try shared(base?.of(part), [name], &ownBytes, bytes: \.byteCount) {
+                try Norm(source, name, width: width, epsilon: tower.epsilon)
+            }
+        }
+        func linear(_ part: KeyPath<TransformerBlock, PackedLinear>, _ names: [String], _ inputs: Int, _ outputs: Int)
+            throws -> PackedLinear
+        {
+            try shared(base?.of(part), names, &ownBytes, bytes: \.byteCount) {
+                try PackedLinear(source, names, inputs: inputs, outputs: outputs)
+            }
+        }
+        norm1 = try norm(\.norm1, name + ".layer_norm1")
+        norm2 = try norm(\.norm2, name + ".layer_norm2")
+        qkv = try linear(\.qkv, ["q_proj", "k_proj", "v_proj"].map { attention + $0 }, width, width)
+        output = try linear(\.output, [attention + "out_proj"], width, width)
+        fc1 = try linear(\.fc1, [name + ".mlp.fc1"], width, tower.mlp)
+        fc2 = try linear(\.fc2, [name + ".mlp.fc2"], tower.mlp, width)
     }
 }
 
@@ -101,15 +140,21 @@ struct Transformer: @unchecked Sendable {
     let blocks: [TransformerBlock]
     private let activation: Activation
 
-    /// - Parameter name: `vision_model` or `text_model`.
-    init(_ source: any TensorSource, _ name: String, _ tower: CLIPConfig.Tower, isCausal: Bool) throws {
+    /// - Parameters:
+    ///   - name: `vision_model` or `text_model`.
+    ///   - ownBytes: grows by what is not shared.
+    init(
+        _ source: any TensorSource, _ name: String, _ tower: CLIPConfig.Tower, isCausal: Bool,
+        sharing base: Sharing<Transformer>? = nil, ownBytes: inout Int
+    ) throws {
         self.tower = tower
         self.isCausal = isCausal
         activation = tower.activation == .gelu ? .gelu : .quickGELU
-        blocks = try (0..<tower.layers).map { try TransformerBlock(source, "\(name).encoder.layers.\($0)", tower) }
+        blocks = try (0..<tower.layers).map {
+            try TransformerBlock(
+                source, "\(name).encoder.layers.\($0)", tower, sharing: base?.of(\.blocks[$0]), ownBytes: &ownBytes)
+        }
     }
-
-    var byteCount: Int { blocks.reduce(0) { $0 + $1.byteCount } }
 
     /// Runs some blocks in place.
     /// - Parameter x: `[batch, tokens, width]`.

@@ -26,24 +26,40 @@ public final class VisionTower: @unchecked Sendable {
     private let postNorm: Norm
     private let projector: PackedLinear
 
-    init(_ source: any TensorSource, _ config: CLIPConfig) throws {
+    /// Bytes of packed weights that belong to no other tower.
+    let ownByteCount: Int
+    private let sharedByteCount: Int
+
+    /// - Parameter base: a tower whose parts are taken where their tensors did not change.
+    init(_ source: any TensorSource, _ config: CLIPConfig, sharing base: Sharing<VisionTower>? = nil) throws {
         let vision = config.vision
         let width = vision.tower.width
+        var ownBytes = 0
         self.width = width
         layers = vision.tower.layers
         projection = config.projection
-        embedding = try VisionEmbedding(source, vision)
+        embedding = try shared(
+            base?.of(\.embedding), ["vision_model.embeddings", "vision_model.pre_layrnorm"], &ownBytes,
+            bytes: \.byteCount
+        ) { try VisionEmbedding(source, vision) }
         layout = embedding.layout
-        postNorm = try Norm(source, "vision_model.post_layernorm", width: width, epsilon: vision.tower.epsilon)
-        transformer = try Transformer(source, "vision_model", vision.tower, isCausal: false)
-        projector = try PackedLinear(
-            source, ["visual_projection"], inputs: width, outputs: config.projection, hasBias: false)
+        postNorm = try shared(
+            base?.of(\.postNorm), ["vision_model.post_layernorm"], &ownBytes, bytes: \.byteCount
+        ) { try Norm(source, "vision_model.post_layernorm", width: width, epsilon: vision.tower.epsilon) }
+        transformer = try Transformer(
+            source, "vision_model", vision.tower, isCausal: false, sharing: base?.of(\.transformer),
+            ownBytes: &ownBytes)
+        projector = try shared(base?.of(\.projector), ["visual_projection"], &ownBytes, bytes: \.byteCount) {
+            try PackedLinear(
+                source, ["visual_projection"], inputs: width, outputs: config.projection, hasBias: false)
+        }
+        ownByteCount = ownBytes
+        // All parts of both are of the same sizes.
+        sharedByteCount = base.map { $0.base.byteCount - ownBytes } ?? 0
     }
 
     /// Bytes of packed weights.
-    public var byteCount: Int {
-        embedding.byteCount + postNorm.byteCount + transformer.byteCount + projector.byteCount
-    }
+    public var byteCount: Int { ownByteCount + sharedByteCount }
 
     /// Calls `body` with the images in groups: 1,600 tokens keep the products at full speed (at ViT-B/16, eight
     /// images at once and one after the other differ by less than the noise), and bound the workspaces whatever

@@ -27,13 +27,21 @@ public struct ZeroShotHead: Sendable {
     public init(model: CLIPModel, classes: [String], templates: [String], normalizingMean: Bool = true)
         throws(ModelError)
     {
+        try self.init(
+            tower: try model.text(), tokenizer: try model.tokenizer(), source: model.folder, classes: classes,
+            templates: templates, logitScale: model.logitScale, normalizingMean: normalizingMean)
+    }
+
+    /// The same through a text tower that may be another than the model's own.
+    init(
+        tower: TextTower, tokenizer: Tokenizer, source: String, classes: [String], templates: [String],
+        logitScale: Float, normalizingMean: Bool = true
+    ) throws(ModelError) {
         guard !classes.isEmpty, !templates.isEmpty else {
             throw .prompts(
-                source: model.folder,
+                source: source,
                 problem: "\(classes.count) classes and \(templates.count) templates; at least one of each is needed")
         }
-        let tower = try model.text()
-        let tokenizer = try model.tokenizer()
         let projection = tower.projection
         var features: [Float] = []
         features.reserveCapacity(classes.count * projection)
@@ -53,7 +61,7 @@ public struct ZeroShotHead: Sendable {
         }
         self.init(
             classes: classes, templates: templates, features: features, projection: projection,
-            logitScale: model.logitScale)
+            logitScale: logitScale)
     }
 
     /// A head whose features were kept.
@@ -77,6 +85,11 @@ public struct ZeroShotHead: Sendable {
         }
         let length = normalizing ? sum.reduce(0) { $0 + $1 * $1 }.squareRoot() : Double(rows.count)
         return sum.map { length > 0 ? Float($0 / length) : 0 }
+    }
+
+    /// Each row divided by its length; a row of zeros stays.
+    static func unitRows(_ rows: [Float], width: Int) -> [Float] {
+        (0..<rows.count / width).flatMap { mean(of: [rows[$0 * width..<($0 + 1) * width]], normalizing: true) }
     }
 
     /// One logit a class.

@@ -1,0 +1,95 @@
+// Is the model the one that an adapter was trained on? Prompts fit any model of their width and mean nothing to it, so
+// the little that a checkpoint keeps of its own CLIP is compared; and what its token rows say is read with that model.
+
+import Checkpoints
+
+extension Adapter {
+    /// Values that were rounded to f16 on the way, on one side or on both.
+    static func isAlike(_ a: some Sequence<Float>, _ b: some Sequence<Float>) -> Bool {
+        zip(a, b).allSatisfy { abs($0 - $1) <= 2e-3 * max(abs($0), abs($1)) + 1e-6 }
+    }
+
+    /// - Throws: `mismatch` naming the first tensor that differs.
+    static func checkBase(_ effect: AdapterEffect, path: String, model: CLIPModel, name: String) throws {
+        for (tensor, values) in effect.base.sorted(by: { $0.key < $1.key }) {
+            let own: [Float]
+            let what: String
+            if tensor == AdapterEffect.startToken {
+                own = Array(try model.text().tokenRow(try model.tokenizer().startID))
+                what = "its start token's embedding ('token_prefix')"
+            } else {
+                let shape = model.config.tensors.first { $0.name == tensor }?.shape ?? [values.count]
+                guard shape.reduce(1, *) == values.count else {
+                    throw ModelError.mismatch(
+                        folder: path,
+                        problem: "its '\(tensor)' has \(values.count) values, model '\(name)' has \(shape.reduce(1, *))")
+                }
+                own = try model.source.finiteTensor(tensor, shape: shape)
+                what = "its '\(tensor)'"
+            }
+            guard own.count == values.count, isAlike(own, values) else {
+                throw ModelError.mismatch(
+                    folder: path,
+                    problem:
+                        "was trained on another model of the same shape: \(what) differs from that of model '\(name)'")
+            }
+        }
+    }
+
+    /// The words between context and class name.
+    static func tail(of effect: AdapterEffect, model: CLIPModel) throws(ModelError) -> String {
+        guard let context = effect.context else { return "" }
+        let words = PromptWords.after(context.count)
+        switch context.tail {
+        case .none: return ""
+        case .words: return words
+        case .rows(let rows):
+            let tower = try model.text()
+            let own = try model.tokenizer().tokens(words).flatMap { Array(tower.tokenRow($0)) }
+            return own.count == rows.count && isAlike(own, rows) ? words : ""
+        }
+    }
+
+    /// The ids of what stood behind each training class's context, up to the end token; nil where a row is none of
+    /// the model's.
+    static func classTokens(_ effect: AdapterEffect, model: CLIPModel) throws(ModelError) -> [[Int32]]? {
+        guard let width = effect.context?.width else { return nil }
+        let tower = try model.text()
+        let end = try model.tokenizer().endID
+        let byFirst = (0..<Int32(model.config.text.vocabulary)).map { (value: tower.tokenRow($0)[0], id: $0) }
+            .sorted { $0.value < $1.value }
+        func id(_ row: ArraySlice<Float>) -> Int32? {
+            let first = row.first!
+            let slack = 2e-3 * abs(first) * 1.01 + 2e-6
+            var at = byFirst.partition(by: first - slack)
+            while at < byFirst.count, byFirst[at].value <= first + slack {
+                if isAlike(tower.tokenRow(byFirst[at].id), row) { return byFirst[at].id }
+                at += 1
+            }
+            return nil
+        }
+        var classes: [[Int32]] = []
+        for suffix in effect.classSuffixes {
+            var ids: [Int32] = []
+            for start in stride(from: 0, to: suffix.count, by: width) {
+                guard let id = id(suffix[start..<start + width]) else { return nil }
+                if id == end { break }
+                ids.append(id)
+            }
+            classes.append(ids)
+        }
+        return classes
+    }
+}
+
+extension [(value: Float, id: Int32)] {
+    /// The first index whose value is not below `bound`.
+    fileprivate func partition(by bound: Float) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle].value < bound { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}
