@@ -1,7 +1,9 @@
 // What a pickle may call, and what each call becomes here: plain values, tensors, dictionaries.
 
 extension PickleReader {
-    /// REDUCE. The few calls that stand for plain values are answered, any other is refused by name.
+    /// REDUCE. The few calls that stand for plain values are answered. A call into Python's own modules that start
+    /// programs or evaluate text is refused by name; the value of any other is left unmade, which matters only to who
+    /// asks for it (a trainer's optimizer, a numpy scalar among its results).
     mutating func call(_ callable: Int, _ argumentTuple: Int) throws(CheckpointError) -> PickleNode {
         guard case .global(let name) = nodes[callable] else { throw refused("would call something that has no name") }
         guard case .tuple(let arguments) = nodes[argumentTuple] else {
@@ -37,7 +39,8 @@ extension PickleReader {
             nodes.append(.string("value"))
             return .object(
                 PickleObject(className: name, items: [PickleItem(key: nodes.count - 1, value: arguments[0])]))
-        default: throw refused("would call '\(name)'")
+        case _ where PickleReader.isDangerous(name): throw refused("would call '\(name)'")
+        default: return .unmade(PickleCall(name: name, offset: opcodeStart))
         }
     }
 

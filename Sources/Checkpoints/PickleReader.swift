@@ -2,8 +2,8 @@
 //
 // A pickle is a program for a stack machine. GLOBAL names a thing, REDUCE calls it, NEWOBJ and BUILD make
 // an object of a class. Here a global is only its name. Calls are answered for the few names in
-// PickleCalls.swift, which build plain values; any other call is refused by name. An object of an unknown
-// class is the dictionary of its fields.
+// PickleCalls.swift, which build plain values; any other is refused by name or leaves a value unmade. An object of
+// an unknown class is the dictionary of its fields.
 
 struct PickleReader {
     /// Limits that no checkpoint comes near.
@@ -237,6 +237,7 @@ struct PickleReader {
             nodes[target] = .none
             object.items += added
             nodes[target] = .object(object)
+        case .unmade: break
         default: throw malformed("items are set on what is no dictionary")
         }
     }
@@ -252,7 +253,7 @@ struct PickleReader {
             nodes[target] = .none
             own += added
             nodes[target] = .set(own)
-        case .object: break  // a list-like class: its elements are of no use as fields
+        case .object, .unmade: break  // a list-like class: its elements are of no use as fields
         default: throw malformed("elements are appended to what is no list")
         }
     }
@@ -262,6 +263,7 @@ struct PickleReader {
         case .object(var object):
             object.state = state
             nodes[target] = .object(object)
+        case .unmade: break
         case .dictionary: break  // OrderedDict's own attributes, such as a state dict's `_metadata`
         default: throw refused("sets the state of what is no object")
         }

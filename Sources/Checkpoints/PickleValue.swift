@@ -79,6 +79,11 @@ public struct PickleValue: Sendable {
         if case .tensor = node { true } else { false }
     }
 
+    /// The call that would have made this value.
+    var unmade: PickleCall? {
+        if case .unmade(let call) = node { call } else { nil }
+    }
+
     var tensor: TorchTensor? {
         if case .tensor(let tensor) = node { tensor } else { nil }
     }
@@ -153,4 +158,13 @@ enum PickleNode: Sendable {
     case object(PickleObject)
     case storage(TorchStorage)
     case tensor(TorchTensor)
+    /// What a call that is not made would have given.
+    case unmade(PickleCall)
+}
+
+/// A call that is not made.
+struct PickleCall: Sendable {
+    let name: String
+    /// Of its opcode in data.pkl.
+    let offset: Int
 }

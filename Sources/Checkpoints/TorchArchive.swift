@@ -7,7 +7,8 @@
 ///     let width = archive.metadata["cfg"]?["d_in"]?.int
 ///
 /// `names` are the keys of the state dict: the entry `state_dict` (or `model_state_dict`, `model`) where the
-/// archive has one, otherwise the whole; nested dictionaries give dotted names. Tensors that are views with
+/// archive has one, otherwise the whole; nested dictionaries give dotted names. What lies beside a state dict
+/// (optimizer, scheduler, results) is not needed and not read. Tensors that are views with
 /// strides are read in their own order. Checked whole at opening; safe to share between threads.
 public struct TorchArchive: TensorSource {
     public let names: [String]
@@ -137,15 +138,14 @@ public struct TorchArchive: TensorSource {
 
     private static func stateDict(_ root: PickleValue, path: String) throws(CheckpointError) -> [(String, TorchTensor)]
     {
+        if let call = root.unmade { throw refused(call, path: path) }
         guard let fields = root.fields else {
             throw .malformed(file: path, offset: nil, reason: "it holds no dictionary of tensors; save a state_dict()")
         }
-        var source = root
-        if !fields.contains(where: { $0.value.isTensor }),
-            let key = stateDictKeys.first(where: { root[$0]?.fields != nil })
-        {
-            source = root[key]!
-        }
+        // Beside a 'state_dict' tensors are results of the training; a 'model' may be a layer's name.
+        let hasTensors = fields.contains { $0.value.isTensor }
+        let keys = hasTensors ? stateDictKeys.filter { $0 != "model" } : stateDictKeys
+        let source = keys.lazy.compactMap { root[$0] }.first { $0.fields != nil } ?? root
         var found: [(String, TorchTensor)] = []
         var visits = 0
         try collect(source, prefix: "", depth: 0, into: &found, visits: &visits, path: path)
@@ -153,6 +153,10 @@ public struct TorchArchive: TensorSource {
             throw .malformed(file: path, offset: nil, reason: "it holds no tensors; save a state_dict()")
         }
         return found
+    }
+
+    private static func refused(_ call: PickleCall, path: String) -> CheckpointError {
+        .refused(file: path, offset: call.offset, what: "would call '\(call.name)'")
     }
 
     private static let visitsMax = 1_000_000
@@ -168,6 +172,7 @@ public struct TorchArchive: TensorSource {
             guard visits <= visitsMax else {
                 throw .malformed(file: path, offset: nil, reason: "more than \(visitsMax) values in its state dict")
             }
+            if let call = field.unmade { throw refused(call, path: path) }
             if let tensor = field.tensor {
                 found.append((prefix + key, tensor))
             } else if field.fields != nil {
