@@ -94,9 +94,7 @@ extension UpperTower {
         switch term {
         case .dropped: return
         case .droppedAsPublished:
-            Team.parallelRows(count * values, block: 1 << 14) { block in
-                for i in block { x[i] -= ErrorTerm.publishedBias }
-            }
+            subtractPublishedBias(x, count: count * values)
         case .kept:
             guard let activations else { return }
             activations.withUnsafeBufferPointer { own in
@@ -108,6 +106,12 @@ extension UpperTower {
                 }
             }
         }
+    }
+}
+
+func subtractPublishedBias(_ x: UnsafeMutablePointer<Float>, count: Int) {
+    Team.parallelRows(count, block: 1 << 14) { block in
+        for i in block { x[i] -= ErrorTerm.publishedBias }
     }
 }
 

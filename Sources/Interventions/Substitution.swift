@@ -1,8 +1,9 @@
 // Substitution: what an adapted model answers where some latents are set back to the values that the base model gives them.
 //
-//   x' = x + sum over j of the set of (z_base[j] - z[j]) W_dec[j]      on class and patch tokens; the error stays
+//   x' = x + sum over j of the set of (z_base[j] - z[j]) W_dec[j]      on class and patch tokens
 //
-// The sum runs over what changes only: a set whose values are the same in both leaves the stream as it is to the bit.
+// x is the stream itself (the SAE's error stays), or its reconstruction. The sum runs over what changes only: a set whose
+// values are the same in both leaves the stream as it is to the bit.
 // Prompt tokens have no counterpart in the base model and keep theirs.
 
 import Basics
@@ -15,23 +16,38 @@ extension UpperTower {
     /// - Parameters:
     ///   - sets: at most 64; one answer each.
     ///   - other: the same image's latents in the other view: class and patch tokens first, as everywhere.
-    /// - Throws: `noActivations` where the image's are missing, `shape`, `sae`, `model`.
-    public func substitute(_ sets: LatentSets, of image: StoredImage, with other: SparseRows) throws(InterventionError) -> [ClassAnswer] {
-        try check(image, .kept)
+    /// - Throws: `noActivations` where the error is to be kept and activations are missing, `shape`, `sae`, `model`.
+    public func substitute(
+        _ sets: LatentSets, of image: StoredImage, with other: SparseRows, error term: ErrorTerm = .kept
+    ) throws(InterventionError) -> [ClassAnswer] {
+        try check(image, term)
         let tokens = 0..<vision.layout.tokens(of: .patch).upperBound
         guard other.rows >= tokens.count, other.width == image.latents.width else {
             throw .shape(
                 problem: "latents [\(other.rows), \(other.width)] to be set in place of [\(image.latents.rows), \(image.latents.width)]")
         }
-        guard let activations = image.activations, sets.count > 0 else { return [] }
+        guard sets.count > 0 else { return [] }
+        let start = try unchanged(image, term)
         let changes = LatentChanges(from: image.latents, to: other, tokens: tokens)
         let shared = sets.representatives(among: changes.indices)
         let computed = shared.indices.filter { shared[$0] == $0 }
         let x = FloatBuffer(count: computed.count * streamCount)
         try decoding { () throws(SAEError) in
-            try sae.apply(changes, of: sets, computed, to: activations, into: x.pointer)
+            try sae.apply(changes, of: sets, computed, to: start.pointer, into: x.pointer)
         }
         let answers = try finish(x.pointer, count: computed.count)
         return shared.map { answers[computed.firstIndex(of: $0) ?? 0] }
+    }
+    /// The stream that is changed.
+    private func unchanged(_ image: StoredImage, _ term: ErrorTerm) throws(InterventionError) -> FloatBuffer {
+        let x = FloatBuffer(count: streamCount)
+        if term == .kept {
+            guard let activations = image.activations else { throw .noActivations }
+            x.pointer.update(from: activations, count: streamCount)
+            return x
+        }
+        try decoding { () throws(SAEError) in try sae.decode(image.latents, into: x.pointer) }
+        if term == .droppedAsPublished { subtractPublishedBias(x.pointer, count: streamCount) }
+        return x
     }
 }

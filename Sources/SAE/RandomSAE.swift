@@ -6,8 +6,8 @@
 //   z_j = relu(s_j ((x - b_dec) r_j - t_j)),   W_enc[:, j] = s_j r_j,  b_enc[j] = -s_j t_j,  W_dec[j] = r_j / s_j
 //
 // t_j: as many of the sample's rows lie above it as its counterpart is active on. s_j: the unit in which as many lie
-// above `threshold` too, since classes are described by counts over a threshold (tau), and in which the mean of active
-// values is as near to the counterpart's as that allows. A unit changes no reconstruction.
+// above `threshold` too, since classes are described by counts over a threshold (tau), as far as the mean of active
+// values stays near the counterpart's. A unit changes no reconstruction.
 
 import Basics
 import CDNNL
@@ -35,6 +35,8 @@ public struct RandomSAEReport: Sendable {
 public enum RandomSAE {
     /// Latents whose pre-activations of the whole sample are held at once.
     private static let latentsAtOnce = 768
+    /// How far a latent's mean of active values may be from its counterpart's.
+    private static let meanFactorMax: Float = 4
 
     /// - Parameters:
     ///   - folder: made where it is missing; gets SAELens' `sae_weights.safetensors`, then `cfg.json`.
@@ -216,7 +218,8 @@ public enum RandomSAE {
     }
 
     /// Offset and scale that leave `active` of the projections above zero and `over` above the threshold; of the scales
-    /// that do, the one whose mean of active values is nearest to `mean`.
+    /// that do, the one whose mean of active values is nearest to `mean`. A mean further off than `meanFactorMax` is not
+    /// taken, at the cost of `over`: where neighbouring rows lie close, a few latents would outweigh all others.
     private static func unit(
         _ projections: UnsafeMutableBufferPointer<Float>, active: Int, over: Int, mean: Float, threshold: Float
     ) -> Unit {
@@ -235,7 +238,8 @@ public enum RandomSAE {
         let high = over > 0 ? largest[over - 1] - offset : .infinity
         let inset = high.isFinite ? (high - low) / 8 : margin
         let wanted = threshold * (largest[..<active].reduce(0) { $0 + ($1 - offset) } / Float(active)) / mean
-        let height = min(max(wanted, low + inset), high - (high.isFinite ? inset : 0))
+        let exact = min(max(wanted, low + inset), high - (high.isFinite ? inset : 0))
+        let height = min(max(exact, wanted / meanFactorMax), wanted * meanFactorMax)
         // Rows with equal activations leave no gap: no unit tells them apart.
         return Unit(scale: height > 0 ? threshold / height : 1, offset: offset)
     }

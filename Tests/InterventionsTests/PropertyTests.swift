@@ -78,6 +78,8 @@ import Testing
         for image in setting.images {
             let original = setting.head.logits(image.embedding)
             #expect(try setting.upper.substitute(sets, of: image, with: image.latents).allSatisfy { $0.isSame(as: original) })
+            let reconstruction = setting.answer(toStream: try setting.reconstruction(image))
+            #expect(try setting.upper.substitute(sets, of: image, with: image.latents, error: .dropped).allSatisfy { $0.isSame(as: reconstruction) })
         }
         // Another image's values change something, but not where no latent is chosen.
         let answers = try setting.upper.substitute(sets, of: setting.images[0], with: setting.images[1].latents)
@@ -134,6 +136,9 @@ import Testing
         #expect(message { _ = try setting.upper.ablate(bare, masks, error: .kept) }
             == "the SAE's error can be kept only where activations are stored; compute them from the image, or leave the error out")
         #expect(message { _ = try setting.upper.ablate(bare, masks) } == "nothing was thrown")
+        let some = LatentSets([[1]], latents: SeededFolder.latents)
+        #expect(message { _ = try setting.upper.substitute(some, of: bare, with: image.latents) }.hasPrefix("the SAE's error can be kept only"))
+        #expect(message { _ = try setting.upper.substitute(some, of: bare, with: image.latents, error: .dropped) } == "nothing was thrown")
         let short = StoredImage(latents: image.latents, embedding: [1])
         #expect(message { _ = try setting.upper.ablate(short, masks) }.hasPrefix("an embedding of 1, the tower's has 24"))
         // The base view has fewer tokens, which is as it should be.
