@@ -11,6 +11,21 @@ import Testing
 @Suite(.serialized) struct EmbeddedModelTests {
     static let folder = Golden.repository + "/models/scenes"
 
+    /// Images of the repository, prepared: `[names, 3, S, S]`.
+    static func pixels(_ names: [String], _ model: CLIPModel) throws -> [Float] {
+        let preprocessor = Preprocessor(model.preprocess)
+        let imageCount = 3 * model.config.vision.imageSize * model.config.vision.imageSize
+        var pixels = [Float](repeating: 0, count: names.count * imageCount)
+        for (index, name) in names.enumerated() {
+            let crop = preprocessor.crop(try decodeImage(try readSmallFile(Golden.repository + "/" + name)))
+            pixels.withUnsafeMutableBufferPointer {
+                preprocessor.normalize(
+                    crop, into: UnsafeMutableBufferPointer(rebasing: $0[index * imageCount..<(index + 1) * imageCount]))
+            }
+        }
+        return pixels
+    }
+
     private func golden() throws -> JSON {
         try #require(fileExists(Golden.folder + "/scenes.json"), "no scenes.json: run tools/reference/clip.py scenes")
         let json = try Golden.json("scenes")
@@ -25,16 +40,7 @@ import Testing
         let golden = try golden()
         let model = try CLIPModel.load(folder: EmbeddedModelTests.folder)
         let names = golden["images"]!.elements.map(\.string)
-        let preprocessor = Preprocessor(model.preprocess)
-        let imageCount = 3 * model.config.vision.imageSize * model.config.vision.imageSize
-        var pixels = [Float](repeating: 0, count: names.count * imageCount)
-        for (index, name) in names.enumerated() {
-            let crop = preprocessor.crop(try decodeImage(try readSmallFile(Golden.repository + "/" + name)))
-            pixels.withUnsafeMutableBufferPointer {
-                preprocessor.normalize(
-                    crop, into: UnsafeMutableBufferPointer(rebasing: $0[index * imageCount..<(index + 1) * imageCount]))
-            }
-        }
+        let pixels = try EmbeddedModelTests.pixels(names, model)
         let embeddings = compareVision(
             "scenes", try model.vision(), pixels, names.count, ParityCase.hooks(golden),
             golden["imageEmbeddings"]!.floats)

@@ -36,18 +36,15 @@ extension Adapter {
         }
     }
 
-    /// The words between context and class name.
-    static func tail(of effect: AdapterEffect, model: CLIPModel) throws(ModelError) -> String {
-        guard let context = effect.context else { return "" }
-        let words = PromptWords.after(context.count)
-        switch context.tail {
-        case .none: return ""
-        case .words: return words
-        case .rows(let rows):
-            let tower = try model.text()
-            let own = try model.tokenizer().tokens(words).flatMap { Array(tower.tokenRow($0)) }
-            return own.count == rows.count && isAlike(own, rows) ? words : ""
-        }
+    /// The ids between context and class name: "of a" behind a context of two.
+    static func tail(of effect: AdapterEffect, model: CLIPModel) throws(ModelError) -> [Int32] {
+        guard let context = effect.context else { return [] }
+        if case .none = context.tail { return [] }
+        let ids = Array(try model.tokenizer().tokens(PromptWords.text).dropFirst(context.count))
+        guard case .rows(let rows) = context.tail else { return ids }
+        let tower = try model.text()
+        let own = ids.flatMap { Array(tower.tokenRow($0)) }
+        return own.count <= rows.count && isAlike(own, rows) ? ids : []
     }
 
     /// The ids of what stood behind each training class's context, up to the end token; nil where a row is none of

@@ -88,7 +88,7 @@ extension Adapter {
         let nameCount = tokenizer.tokens(words).count
         var tokens = learned
         switch context.position {
-        case .end: tokens += tokenizer.tokens(tail) + after
+        case .end: tokens += tail + after
         case .front: tokens = after.prefix(nameCount) + learned + after.dropFirst(nameCount)
         case .middle:
             tokens = Array(learned.prefix(context.count / 2))

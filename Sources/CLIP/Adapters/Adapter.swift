@@ -19,8 +19,8 @@ public final class Adapter: @unchecked Sendable {
     public let summary: AdapterSummary
 
     let effect: AdapterEffect
-    /// Words between the learned tokens and the class name.
-    let tail: String
+    /// Token ids between the learned tokens and the class name.
+    let tail: [Int32]
     private let parts = Mutex(Parts())
 
     private struct Parts {
@@ -28,7 +28,7 @@ public final class Adapter: @unchecked Sendable {
         var text: TextTower?
     }
 
-    init(summary: AdapterSummary, effect: AdapterEffect, tail: String) {
+    init(summary: AdapterSummary, effect: AdapterEffect, tail: [Int32]) {
         self.summary = summary
         self.effect = effect
         self.tail = tail
@@ -191,8 +191,7 @@ extension AdapterEffect {
         }
         if let context {
             (shape.textWidth, shape.textBlocksMin) = (context.width, 1 + context.deep.count)
-            // What the tail leaves of the four words.
-            shape.contextMin = max(context.count, PromptWords.count)
+            shape.contextMin = context.count
         }
         if let metaNet { shape.projection = metaNet.inputs }
         shape.tensors = replacedShapes.merging(lowRank.mapValues(\.shape)) { first, _ in first }

@@ -6,13 +6,13 @@ import Checkpoints
 
 /// Learned tokens of the text side.
 struct TextContext: Sendable {
-    /// What follows the learned tokens in the prompt, before the class name.
+    /// What stands between the learned tokens and the class name.
     enum Tail: Sendable {
         case none
-        /// The words of "a photo of a" past the first `count`: the trainers write them so unless they say otherwise.
+        /// The tokens of "a photo of a" past the context's: the trainers write them so unless they say otherwise.
         case words
-        /// These rows `[4 - count, width]` stood behind the context of every training class: "of a" if they are
-        /// the model's rows for it.
+        /// These rows `[tokens, width]` stood behind the context of every training class: it is the words if they
+        /// begin with the model's rows for them.
         case rows([Float])
     }
 

@@ -33,7 +33,7 @@ public struct AdapterShape: Sendable, Codable, Hashable {
     public var visionBlocksMin = 0
     public var textWidth: Int?
     public var textBlocksMin = 0
-    /// Tokens of a prompt that are learned or fixed.
+    /// Tokens of a prompt that are learned.
     public var contextMin = 0
     /// Width of the shared space.
     public var projection: Int?

@@ -55,9 +55,9 @@ enum PromptCheckpoints {
                 }
             }
             if effect.method == .maple || effect.method == .ivlp {
-                context.tail = suffix.tail(after: count, width: width)
+                context.tail = count <= PromptWords.countMax ? suffix.tail(width: width) : .none
             }
-        } else if effect.method == .maple || effect.method == .ivlp, count < PromptWords.count {
+        } else if effect.method == .maple || effect.method == .ivlp, count <= PromptWords.countMax {
             context.tail = .words
         }
         effect.context = context
@@ -68,14 +68,17 @@ enum PromptCheckpoints {
         /// `[classes, words, width]`.
         let rows: [Float]
 
-        /// What follows the context in every class's prompt: not part of a name.
-        func tail(after count: Int, width: Int) -> TextContext.Tail {
-            let words = PromptWords.count - count
-            guard words > 0, self.words >= words else { return .none }
+        /// What follows the context in every class's prompt.
+        func tail(width: Int) -> TextContext.Tail {
             let size = words * width
-            let first = rows[..<size]
-            let isShared = (1..<max(1, classes)).allSatisfy { rows[($0 * self.words * width)...].prefix(size) == first }
-            return isShared ? .rows(Array(first)) : .none
+            var count = min(words, PromptWords.tokensMax)
+            for index in 1..<max(1, classes) {
+                let row = { (word: Int) in
+                    rows[(word * width)...].prefix(width) == rows[(index * size + word * width)...].prefix(width)
+                }
+                count = (0..<count).first { !row($0) } ?? count
+            }
+            return count > 0 ? .rows(Array(rows[..<(count * width)])) : .none
         }
     }
 
@@ -189,13 +192,10 @@ enum PromptCheckpoints {
     }
 }
 
-/// The words that the trainers initialise a context with.
+/// The words that the trainers initialise a context with, if it has no more than four tokens.
 enum PromptWords {
     static let text = "a photo of a"
-    static let count = 4
-
-    /// Those that a context of `count` tokens leaves: "of a" for 2.
-    static func after(_ count: Int) -> String {
-        text.split(separator: " ").dropFirst(count).joined(separator: " ")
-    }
+    static let countMax = 4
+    /// As many tokens as a vocabulary may need for them: four in OpenAI's, nine of single letters.
+    static let tokensMax = 16
 }
