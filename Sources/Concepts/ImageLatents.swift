@@ -93,6 +93,8 @@ public enum ConceptsError: Error, CustomStringConvertible, Sendable, Equatable {
     case noSnapshot(image: String, view: String)
     case noPatch(row: Int, column: Int, rows: Int, columns: Int)
     case noLatent(latent: Int, latents: Int)
+    case noLabel(label: String)
+    case differentSAEs(base: String, adapted: String)
     case store(StoreError)
 
     public var description: String {
@@ -103,6 +105,10 @@ public enum ConceptsError: Error, CustomStringConvertible, Sendable, Equatable {
             "patch \(row),\(column) is outside the grid of \(rows) x \(columns); rows and columns start at 0"
         case let .noLatent(latent, latents):
             "latent \(latent) is not one of the SAE's \(latents); give 0 to \(latents - 1)"
+        case let .noLabel(label):
+            "no image has the label '\(label)'; labels are the folders below images/, as they are spelt"
+        case let .differentSAEs(base, adapted):
+            "views '\(base)' and '\(adapted)' have different SAEs, so their latents are not the same; compare views of one SAE"
         case let .store(error): error.description
         }
     }

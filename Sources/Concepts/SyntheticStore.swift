@@ -5,6 +5,9 @@
 // has); the rest of each token's L0 is drawn from a skewed distribution over all latents. The default L0 of
 // 12 keeps 100,000 images of 196 patches near 1 GB; a real B/16 SAE has 148, whose images are 12 times larger.
 // Time of a query is governed by postings a latent and segments, and those are as large as in a real store.
+//
+// The adapted twin of a view shows the same images with planted changes: of a label's 48 latents the first 8 are
+// taken from the next label's (re-assigned), the following 4 are no label's in base (newly used), the rest stay.
 
 import Basics
 import Store
@@ -18,6 +21,8 @@ public struct SyntheticOptions: Sendable {
     public var l0 = 12
     public var labels = 100
     public var embeddingWidth = 512
+    /// Prompt tokens of the adapted twin.
+    public var prompts = 2
     public var batch = 256
     public var seed: UInt64 = 42
 
@@ -35,9 +40,7 @@ public struct SyntheticStore: Sendable {
     /// - Parameter progress: called after every batch with the images written.
     public func fill(_ store: Store, progress: (Int) -> Void = { _ in }) throws(StoreError) -> ViewRecord {
         let view = try makeView(store)
-        var done = 0
-        while done < options.images {
-            let batch = done..<min(done + options.batch, options.images)
+        try forEachBatch(progress) { (batch) throws(StoreError) in
             try store.addImages(
                 batch.map { n in
                     NewImage(
@@ -45,10 +48,27 @@ public struct SyntheticStore: Sendable {
                         facts: ImageFacts(hash: hash(n), width: 640, height: 480, format: "jpeg"), label: label(n))
                 })
             try store.append(batch.map { snapshot($0) }, to: view.id)
+        }
+        return view
+    }
+
+    /// Makes view `synthetic/twin/synthetic` of the images of `fill` and their adapted snapshots.
+    public func fillTwin(_ store: Store, progress: (Int) -> Void = { _ in }) throws(StoreError) -> ViewRecord {
+        let view = try makeView(store, adapted: true)
+        try forEachBatch(progress) { (batch) throws(StoreError) in
+            try store.append(batch.map { snapshot($0, adapted: true) }, to: view.id)
+        }
+        return view
+    }
+
+    private func forEachBatch(_ progress: (Int) -> Void, _ body: (Range<Int>) throws(StoreError) -> Void) throws(StoreError) {
+        var done = 0
+        while done < options.images {
+            let batch = done..<min(done + options.batch, options.images)
+            try body(batch)
             done = batch.upperBound
             progress(done)
         }
-        return view
     }
 
     public func label(_ n: Int) -> String {
@@ -61,16 +81,17 @@ public struct SyntheticStore: Sendable {
 
     public func hash(_ n: Int) -> ContentHash { ContentHash(of: content(n)) }
 
-    /// Snapshot `n`: depends on the options and `n` alone.
-    public func snapshot(_ n: Int) -> Snapshot {
-        var random = SplitMix(state: options.seed &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(n) &* 0xD1B5_4A32_D192_ED03)
-        let layout = options.layout
+    /// Snapshot `n`, or its adapted twin: depends on the options and `n` alone.
+    public func snapshot(_ n: Int, adapted: Bool = false) -> Snapshot {
+        var random = SplitMix(seed: options.seed &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(n) &* 0xD1B5_4A32_D192_ED03)
+        let layout = self.layout(adapted: adapted)
         var tokens = [[UInt64]](repeating: [], count: layout.count)
         func add(_ latent: Int, _ token: Int, _ value: Float) {
             tokens[token].append(UInt64(latent) << 32 | UInt64(value.bitPattern))
         }
         for _ in 0..<12 {
-            let latent = theme(n % options.labels, random.below(48))
+            let member = random.below(48)
+            let latent = adapted ? adaptedTheme(n % options.labels, member) : theme(n % options.labels, member)
             let row = random.below(layout.rows), column = random.below(layout.columns)
             let radius = 1 + random.below(3)
             for r in max(0, row - radius)...min(layout.rows - 1, row + radius) {
@@ -93,6 +114,20 @@ public struct SyntheticStore: Sendable {
             embedding: (0..<options.embeddingWidth).map { _ in random.unit() - 0.5 })
     }
 
+    /// Of base, or with the twin's prompts.
+    public func layout(adapted: Bool) -> TokenLayout {
+        adapted ? TokenLayout(rows: options.layout.rows, columns: options.layout.columns, prompts: options.prompts) : options.layout
+    }
+
+    private func adaptedTheme(_ label: Int, _ member: Int) -> Int {
+        switch member {
+        case 0..<8: theme((label + 1) % options.labels, member)
+        // The latents after all labels' own, as long as there are any.
+        case 8..<12: (options.labels * 48 + (label * 4 + member - 8) % max(1, options.latents - options.labels * 48)) * 31 % options.latents
+        default: theme(label, member)
+        }
+    }
+
     private func theme(_ label: Int, _ member: Int) -> Int { (label * 48 + member) * 31 % options.latents }
 
     private func rows(_ tokens: [[UInt64]]) -> SparseRows {
@@ -111,33 +146,23 @@ public struct SyntheticStore: Sendable {
         return rows
     }
 
-    private func makeView(_ store: Store) throws(StoreError) -> ViewRecord {
-        let name = "synthetic"
+    private func makeView(_ store: Store, adapted: Bool = false) throws(StoreError) -> ViewRecord {
+        let name = "synthetic", twin = "twin"
         let model = try store.catalog.addModel(name: name, folder: "", contentHash: ContentHash(of: name), config: "{}")
         let hook = HookPoint(block: 10)
         let sae = try store.catalog.addSAE(
             model: model.id, name: name, path: "", contentHash: ContentHash(of: name), hook: hook, latents: options.latents,
             width: 768, config: "{}")
+        let adapter = adapted
+            ? try store.catalog.addAdapter(model: model.id, name: twin, contentHash: ContentHash(of: twin), config: "{}", active: true)
+            : try store.catalog.baseAdapter(of: model.id)
         return try store.catalog.addView(
-            name: ViewName(model: name, sae: name), model: model.id, adapter: try store.catalog.baseAdapter(of: model.id).id,
-            sae: sae.id, hook: hook, recipe: ContentHash(of: "synthetic \(options)"), layout: options.layout,
-            latents: options.latents, embeddingWidth: options.embeddingWidth, activationWidth: 768)
+            name: adapted ? ViewName(model: name, adapter: twin, sae: name) : ViewName(model: name, sae: name), model: model.id,
+            adapter: adapter.id, sae: sae.id, hook: hook, recipe: ContentHash(of: "synthetic \(options) \(adapted)"),
+            layout: layout(adapted: adapted), latents: options.latents, embeddingWidth: options.embeddingWidth, activationWidth: 768)
     }
 }
 
-/// SplitMix64.
-private struct SplitMix {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func below(_ bound: Int) -> Int { Int(truncatingIfNeeded: next() >> 33) % bound }
-
-    mutating func unit() -> Float { Float(next() >> 40) * 0x1p-24 }
+extension SplitMix {
+    fileprivate mutating func unit() -> Float { Float(next() >> 40) * 0x1p-24 }
 }

@@ -11,7 +11,7 @@ package struct ImageTable: Sendable {
     package static let unlabelled: Int32 = 0
 
     /// By image id: `absent`, `unlabelled`, or 1 + the label's place in `labels`.
-    private var entries: [Int32] = []
+    private(set) var entries: [Int32] = []
     /// Label names by number - 1, in the order of first use.
     package private(set) var labels: [String] = []
     private var numbers: [String: Int32] = [:]

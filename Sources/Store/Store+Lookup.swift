@@ -109,6 +109,17 @@ extension Store {
         return images.withLock { $0.count(of: label) }
     }
 
+    /// Labels of present images, of all or of some; images without one are left out.
+    public func labels(of some: Set<ImageRecord.ID>? = nil) -> [ImageRecord.ID: String] {
+        let table = images.withLock { $0 }
+        var labels: [ImageRecord.ID: String] = [:]
+        for (image, entry) in table.entries.enumerated() {
+            let id = ImageRecord.ID(rawValue: Int64(image))
+            if let name = table.name(of: entry), some?.contains(id) ?? true { labels[id] = name }
+        }
+        return labels
+    }
+
     /// Present images.
     public var imageCount: Int { images.withLock { $0.present } }
 }

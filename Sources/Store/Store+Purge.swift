@@ -42,6 +42,47 @@ extension Store {
         return report
     }
 
+    /// Removes all snapshots of one view, with its segments, tables and answers; the view's record stays. Images
+    /// of an active view then lack a snapshot again; absent ones without any other snapshot go.
+    ///
+    /// One transaction: a kill in the middle leaves all of it, or files that the next start reports as unnamed.
+    public func purge(view id: ViewRecord.ID) throws(StoreError) -> PurgeReport {
+        writer.lock()
+        defer { writer.unlock() }
+        let view = try self.view(id)
+        var report = PurgeReport()
+        (report.snapshots, report.images) = try catalog.write { db in
+            try db.execute(sql: "DELETE FROM snapshots WHERE view = ?", arguments: [id])
+            let snapshots = db.changesCount
+            try db.execute(sql: "DELETE FROM segments WHERE view = ?", arguments: [id])
+            try db.execute(
+                sql: "DELETE FROM images WHERE absent AND NOT EXISTS (SELECT 1 FROM snapshots WHERE image = images.id)")
+            return (snapshots, db.changesCount)
+        }
+        let gone = view.contents.withLock { contents in
+            defer { contents.segments = []; contents.merged = nil; contents.lostMaxima = [] }
+            return contents.segments
+        }
+        report.bytes = gone.reduce(0) { $0 + $1.length }
+        for segment in gone {
+            for ending in ["seg", "idx", "sum"] {
+                forgetReader(view.path(segment.id, ending))
+                unlink(view.path(segment.id, ending))
+            }
+        }
+        removeTables(of: view)
+        forget(damaged: Set(damaged.filter { $0.view == id }))
+        noteChange()
+        return report
+    }
+
+    /// Class tables and answers of a view.
+    private func removeTables(of view: ViewStore) {
+        view.tables.withLock { $0 = [:] }
+        view.answers.withLock { $0 = [:] }
+        for name in File.names(in: folder + "/tables") where name.hasPrefix("\(view.record.id).") { unlink("\(folder)/tables/\(name)") }
+    }
+
     /// Copies the frames of the images that stay, as they are, into a new sealed segment.
     private func rewrite(
         _ segment: Segment, without gone: Set<Int64>, view: ViewStore, into report: inout PurgeReport

@@ -34,6 +34,7 @@ extension Store {
                 }
             }
         }
+        for file in File.names(in: folder + "/tables") where file.hasSuffix(".tmp") { unlink("\(folder)/tables/\(file)") }
         for view in File.names(in: folder + "/segments") {
             for file in File.names(in: "\(folder)/segments/\(view)") where !named.contains("\(view)/\(file)") {
                 if file.hasSuffix(".tmp") {

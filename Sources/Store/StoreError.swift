@@ -29,6 +29,8 @@ public enum StoreError: Error, CustomStringConvertible, Sendable, Equatable {
     case needsEncoder(view: String)
     /// The caller's encoder failed.
     case encoderFailed(view: String, reason: String)
+    /// The caller's classifier failed.
+    case classifierFailed(view: String, reason: String)
     /// The store was closed.
     case closed
 
@@ -59,6 +61,8 @@ public enum StoreError: Error, CustomStringConvertible, Sendable, Equatable {
             "view '\(view)' keeps activations in place of latents; its SAE must be loaded to read them"
         case let .encoderFailed(view, reason):
             "view '\(view)': encoding kept activations failed: \(reason)"
+        case let .classifierFailed(view, reason):
+            "view '\(view)': classifying stored embeddings failed: \(reason)"
         case .closed:
             "the store is closed"
         }

@@ -29,6 +29,13 @@ struct Segment: Sendable {
     }
 }
 
+/// A class table in use. `answer` is good while the store's change count is `changes`.
+struct KeptTable: Sendable {
+    var table: ClassTable
+    var changes: UInt64
+    var answer: ClassTotals?
+}
+
 /// One view's part of the store. Shared by all threads.
 final class ViewStore: Sendable {
     let record: ViewRecord
@@ -47,6 +54,14 @@ final class ViewStore: Sendable {
     let contents: Mutex<Contents>
     /// Held while open segments' postings are made again, so that it happens once.
     let rebuilding = NSLock()
+    /// Class tables in use, and what each last answered with.
+    let tables = Mutex<[ImageGroups.Kind: KeptTable]>([:])
+    /// Held while one is corrected or made: before `rebuilding`, without `writer`.
+    let tabling = NSLock()
+    /// Zero-shot answers by head, then image.
+    let answers = Mutex<[ContentHash: [Int64: Answer]]>([:])
+    /// Held while images are asked about, so that each is once.
+    let answering = NSLock()
 
     init(record: ViewRecord, folder: String, segments: [Segment]) {
         self.record = record

@@ -163,7 +163,7 @@ final class SegmentIndex: Sendable {
 }
 
 /// From image-major to latent-major by a counting sort: where each latent's postings are.
-private struct Transposed {
+struct Transposed {
     private var starts: [Int]
     private var slots: [UInt16]
     private var positions: [UInt32]

@@ -163,6 +163,18 @@ struct SnapshotCoder {
         }
     }
 
+    /// The embedding alone.
+    func decodeEmbedding(_ payload: [UInt8]) throws(MalformedBytes) -> [Float] {
+        try payload.withRaw { (raw) throws(MalformedBytes) in
+            var reader = ByteReader(raw)
+            _ = try reader.take(36, "snapshot")
+            guard Int(try reader.get(UInt32.self, "embedding width")) == shape.embeddingWidth else {
+                throw MalformedBytes(reason: "the snapshot's shapes are not its segment's", offset: 36)
+            }
+            return try reader.array(Float.self, count: shape.embeddingWidth, "embedding")
+        }
+    }
+
     private func readSection(
         _ reader: inout ByteReader, tokens: Int, wide: Bool, into latents: inout SparseRows
     ) throws(MalformedBytes) {

@@ -107,6 +107,12 @@ final class File: Sendable {
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+    /// Seconds since 1970 of the last change; 0 where there is no such file.
+    static func modified(_ path: String) -> Int {
+        var status = Glibc.stat()
+        return lstat(path, &status) == 0 ? Int(status.st_mtim.tv_sec) : 0
+    }
+
     /// Names in a folder, sorted; empty where there is none.
     static func names(in folder: String) -> [String] {
         guard let stream = opendir(folder) else { return [] }

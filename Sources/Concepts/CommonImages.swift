@@ -1,0 +1,86 @@
+// The images that two views have in common, so that both are counted over the same ones.
+
+import Basics
+import Store
+
+/// Two views as of one moment, and the groups of the images that both have.
+struct CommonImages {
+    let base: ViewMoment
+    let adapted: ViewMoment
+    /// Images in scope by label; only those with a snapshot in both views.
+    let groups: ImageGroups
+    let onlyBase: Int
+    let onlyAdapted: Int
+    private let store: Store
+    /// By image id: in scope, and with a snapshot in both views.
+    private let both: [Bool]
+    /// The views' images differ.
+    private let isMasked: Bool
+
+    init(_ store: Store, _ base: ViewRecord, _ adapted: ViewRecord, label: String?, images: Set<ImageRecord.ID>?) throws(ConceptsError) {
+        do throws(StoreError) {
+            self.base = try store.moment(of: base.id)
+            self.adapted = base.id == adapted.id ? self.base : try store.moment(of: adapted.id)
+        } catch { throw .store(error) }
+        self.store = store
+        var groups = store.labelGroups
+        if let images { groups = groups.only(images) }
+        let b = self.base.snapshotMask(count: groups.entries.count), a = self.adapted.snapshotMask(count: groups.entries.count)
+        let number = label.map { name in Int32(1 + (groups.names.firstIndex(of: name) ?? -2)) }
+        var onlyBase = 0, onlyAdapted = 0, differing = 0
+        var both = [Bool](repeating: false, count: groups.entries.count)
+        for (id, entry) in groups.entries.enumerated() where entry >= 0 {
+            both[id] = b[id] && a[id]
+            if b[id] == a[id] { continue }
+            differing += 1
+            guard number == nil || entry == number else { continue }
+            if b[id] { onlyBase += 1 } else { onlyAdapted += 1 }
+        }
+        (self.onlyBase, self.onlyAdapted) = (onlyBase, onlyAdapted)
+        (self.both, isMasked) = (both, differing > 0)
+        if isMasked {
+            // Many images of other labels would be walked for nothing.
+            if let label, differing > Store.fewImages { groups = groups.only(label: label) }
+            groups = groups.only(where: both)
+        }
+        self.groups = groups
+    }
+
+    /// The same images with labels dealt anew (see `ImageGroups.shuffled`); those that get none are left out.
+    func shuffled(seed: UInt64, images: Set<ImageRecord.ID>?) -> ImageGroups {
+        var whole = store.labelGroups
+        if let images { whole = whole.only(images) }
+        let dealt = whole.shuffled(seed: seed)
+        return isMasked ? dealt.only(where: both) : dealt
+    }
+
+    func isCommon(_ image: Int) -> Bool { both[image] }
+
+    func totals(of groups: ImageGroups) throws(ConceptsError) -> (base: ClassTotals, adapted: ClassTotals) {
+        do throws(StoreError) {
+            let b = try store.classTotals(base, groups)
+            return (b, base.record.id == adapted.record.id ? b : try store.classTotals(adapted, groups))
+        } catch { throw .store(error) }
+    }
+}
+
+extension Concepts {
+    /// Latents of two SAEs cannot be told apart by number.
+    func checkPair(_ base: ViewRecord, _ adapted: ViewRecord) throws(ConceptsError) {
+        guard base.sae == adapted.sae, base.latents == adapted.latents else {
+            throw .differentSAEs(base: base.name, adapted: adapted.name)
+        }
+    }
+
+    /// Runs a question; where a class table turns out damaged it is dropped and the question asked again, which makes it anew.
+    func withTables<T>(_ body: () throws(ConceptsError) -> T) throws(ConceptsError) -> T {
+        for _ in 0..<8 {
+            do throws(ConceptsError) {
+                return try body()
+            } catch {
+                guard case let .store(.damaged(file, _, _)) = error, store.dropTable(file) else { throw error }
+            }
+        }
+        return try body()
+    }
+}
