@@ -47,6 +47,7 @@ let package = Package(
         .target(name: "Imaging", dependencies: ["CImageShims", "CWebP", "CZlib"], exclude: ["FORMATS.md"]),
         .target(name: "CLIP", dependencies: ["Basics", "Kernels", "Checkpoints", "Imaging"]),
         .target(name: "SAE", dependencies: ["Basics", "Kernels", "Checkpoints", "CDNNL"]),
+        .target(name: "Interventions", dependencies: ["Basics", "Kernels", "CLIP", "SAE"]),
         .target(name: "Store", dependencies: ["Basics", "CZstd", .product(name: "GRDB", package: "GRDB.swift")]),
         .target(name: "Concepts", dependencies: ["Basics", "Store"]),
         .target(name: "Ingest", dependencies: ["Basics", "Kernels", "Imaging", "CLIP", "SAE", "Store", "CInotify", "CMalloc"]),
@@ -57,7 +58,7 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Basics", "Imaging", "CLIP", "SAE", "Kernels", "Store", "Concepts", "Ingest", "Wire", "WireNIO", "TOMLKit",
+                "Basics", "Imaging", "CLIP", "SAE", "Kernels", "Interventions", "Store", "Concepts", "Ingest", "Wire", "WireNIO", "TOMLKit",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -84,6 +85,9 @@ let package = Package(
         .testTarget(
             name: "CLIPTests", dependencies: ["CLIP", "Checkpoints", "Basics", "Kernels", "Imaging"], resources: [.copy("Golden")]),
         .testTarget(name: "SAETests", dependencies: ["SAE", "Kernels", "Basics", "Checkpoints"], resources: [.copy("Golden")]),
+        .testTarget(
+            name: "InterventionsTests", dependencies: ["Interventions", "SAE", "CLIP", "Kernels", "Basics", "Checkpoints", "Imaging"],
+            resources: [.copy("Golden")]),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Basics"]),
         .testTarget(name: "ConceptsTests", dependencies: ["Concepts", "Store", "Basics"], exclude: ["Golden"]),
         .testTarget(name: "IngestTests", dependencies: ["Ingest", "Basics", "Store", "CInotify"]),

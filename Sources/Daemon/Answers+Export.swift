@@ -24,7 +24,7 @@ extension Answers {
             }
             return (plan, images)
         }
-        let head = body.logits ? try await classifier.head(for: plan.model) : nil
+        let head = body.logits ? try await classifier.head(for: plan) : nil
         if body.logits, head == nil {
             throw WireFailure(
                 .failedPrecondition, "model '\(plan.model.name)' has no class list, so there are no logits",
@@ -80,21 +80,21 @@ extension Answers {
                 if let kept = snapshot.activations { values = kept } else { values = try await self.activations(of: image, plan) }
                 try await reply.write(activations, values)
             }
-            if let logits, let head { try await reply.write(logits, head.logits(snapshot.embedding)) }
+            if let logits, let head { try await reply.write(logits, try await classifier.logits([snapshot.embedding], head)[0]) }
             try await reply.progress(done: done + 1, total: images.count)
         }
     }
 
     /// Activations at the hook point that were not kept: made again from the original.
-    private func activations(of image: ImageRecord, _ plan: ViewPlan) async throws -> [Float] {
+    func activations(of image: ImageRecord, _ plan: ViewPlan) async throws -> [Float] {
         let preprocessor = Preprocessor(plan.facts.preprocess)
         let crop = try await blocking { preprocessor.crop(try self.original(of: image)) }
         return try await ingest.compute { library in
-            let model = try library.model(ModelPlace(plan.model))
+            let vision = try library.vision(plan)
             let pixels = FloatBuffer(count: 3 * crop.width * crop.height)
             preprocessor.normalize(crop, into: UnsafeMutableBufferPointer(start: pixels.pointer, count: pixels.count))
             let x = FloatBuffer(count: plan.record.layout.count * plan.record.activationWidth)
-            try model.vision().run(pixels: pixels.pointer, batch: 1, to: plan.hook, into: x.pointer)
+            vision.run(pixels: pixels.pointer, batch: 1, to: plan.hook, into: x.pointer)
             return Array(UnsafeBufferPointer(start: x.pointer, count: x.count))
         }
     }

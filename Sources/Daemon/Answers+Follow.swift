@@ -167,6 +167,20 @@ extension Answers {
         case let .saeRemoved(name):
             event.kind = .saeRemoved
             event.text = name
+        case let .adapterAdded(name, model):
+            event.kind = .adapterAdded
+            event.text = "\(name) of \(model)"
+        case let .adapterChanged(name, model, state):
+            event.kind = .adapterChanged
+            event.text = "\(name) of \(model): \(state.rawValue)"
+        case let .adapterRemoved(name, model):
+            event.kind = .adapterRemoved
+            event.text = "\(name) of \(model)"
+        case let .backfill(view, left):
+            event.kind = .backfill
+            event.view = message(view)
+            event.count = UInt64(left)
+            event.text = "\(left) images to encode"
         case let .classesSet(model, count):
             event.kind = .classesSet
             event.text = model
@@ -215,7 +229,7 @@ private final class Followed: Sendable {
                 let path = absolute(path)
                 let sent = path.hasPrefix(folder) ? String(path.dropFirst(folder.count)) : path
                 if state.open.contains(sent) { state.touched.insert(sent) }
-            case .pathMoved, .missed, .modelRemoved, .saeRemoved, .saeAdded, .modelAdded:
+            case .pathMoved, .missed, .modelRemoved, .saeRemoved, .saeAdded, .modelAdded, .adapterAdded, .adapterChanged, .adapterRemoved:
                 // Anything may have changed.
                 state.touched = state.open
             default: break

@@ -79,22 +79,25 @@ extension Answers {
             return (plan, reply, whole.embedding)
         }
         var reply = answer
-        if let head = try await classifier.head(for: plan.model) {
-            let logits = head.logits(embedding)
-            let probabilities = ZeroShotHead.probabilities(logits)
-            // Ties by lower index.
-            let order = logits.indices.sorted { (logits[$0], $1) > (logits[$1], $0) }
-            reply.classes = order.prefix(top).map { i in
-                .with {
-                    $0.name = head.classes[i]
-                    $0.probability = Double(probabilities[i])
-                    $0.logit = Double(logits[i])
-                }
-            }
+        if let head = try await classifier.head(for: plan) {
+            reply.classes = message(try await classifier.logits([embedding], head)[0], head, top: top)
         } else {
             reply.classesNote = "model '\(plan.model.name)' has no class list; give it one: saectl classes set FILE --model \(plan.model.name)"
         }
         return reply
+    }
+
+    /// The likeliest classes first; ties by lower index.
+    func message(_ logits: [Float], _ head: ViewHead, top: Int) -> [Saed_ClassProbability] {
+        let probabilities = ZeroShotHead.probabilities(logits)
+        let order = logits.indices.sorted { (logits[$0], $1) > (logits[$1], $0) }
+        return order.prefix(top).map { i in
+            .with {
+                $0.name = head.classes[i]
+                $0.probability = Double(probabilities[i])
+                $0.logit = Double(logits[i])
+            }
+        }
     }
 
     func check(latent: UInt32, _ plan: ViewPlan) throws {

@@ -41,7 +41,8 @@ extension Answers {
         }
     }
 
-    private func backfill(_ includes: (ViewPlan) -> Bool) throws -> Int {
+    /// Snapshots that chosen views lack.
+    func backfill(_ includes: (ViewPlan) -> Bool) throws -> Int {
         try registry.views.filter(includes).reduce(0) { try $0 + store.lackingCount(in: $1.record.id) }
     }
 
@@ -71,7 +72,7 @@ extension Answers {
             return (try self.registry.setClasses(model: model.name, classes: classes, templates: templates), model)
         }
         // Made now, so that a class list that the text tower can't read is told to who set it.
-        _ = try await classifier.head(for: model)
+        try await classifier.prepare(model)
         return .with {
             $0.model = model.name
             $0.classes = UInt32(record.classes.count)
@@ -85,7 +86,7 @@ extension Answers {
 
     func message(_ record: ModelRecord, _ facts: ModelFacts?) throws -> Saed_ModelInfo {
         let list = try registry.classes(of: record)
-        return .with {
+        return try .with {
             $0.name = record.name
             $0.folder = record.folder
             $0.contentHash = record.contentHash.hex
@@ -102,7 +103,7 @@ extension Answers {
                 $0.layout = message(facts.layout)
                 $0.embedded = facts.embedded
             }
-            $0.adapters = [.with { $0.name = ViewName.baseAdapter; $0.model = record.name; $0.method = ViewName.baseAdapter }]
+            $0.adapters = try registry.adapters(model: record.id).map { try message($0, record) }
             $0.classes = UInt32(list?.classes.count ?? 0)
             $0.templates = UInt32(list?.templates.count ?? 0)
             $0.addedMs = milliseconds(record.added)
@@ -123,6 +124,7 @@ extension Answers {
             $0.latents = UInt32(record.latents)
             $0.addedMs = milliseconds(record.added)
             $0.embedded = facts?.embedded ?? false
+            $0.controlOf = facts?.controlOf ?? ""
         }
     }
 

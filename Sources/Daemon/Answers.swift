@@ -68,6 +68,16 @@ final class Answers: RequestHandler {
             case let .failures(body): try await failures(body, reply)
             case .version: try await reply.part(\.version, version())
             case let .export(body): try await export(body, reply)
+            case let .adapters(body): try await reply.part(\.adapters.adapters, blocking { try self.adapters(model: body.model) })
+            case let .adapterAdd(body): try await reply.part(\.adapterAdd, blocking { try self.adapterAdd(body) })
+            case let .adapterChange(body): try await reply.part(\.adapterChange, blocking { try self.adapterChange(body) })
+            case let .adapterExport(body): try await adapterExport(body, reply)
+            case let .compare(body): try await reply.part(\.compare, blocking { try self.compare(body) })
+            case let .remap(body): try await remap(body, reply)
+            case let .ablate(body): try await ablate(body, reply)
+            case let .classify(body): try await reply.part(\.classify, classify(body))
+            case let .disagree(body): try await disagree(body, reply)
+            case let .saeRandom(body): try await saeRandom(body, reply)
             case nil:
                 throw WireFailure(.unsupported, "this daemon (\(SaedVersion.current)) doesn't know the request", remedy: "update saed")
             }
@@ -75,7 +85,7 @@ final class Answers: RequestHandler {
             let failure = WireFailure.from(error)
             switch (failure.code, request.body) {
             case (.internal, _): log.error("request '\(request.name)' failed: \(error)")
-            case (_, .modelAdd), (_, .saeAdd), (_, .classesSet): log.warning("request '\(request.name)' of \(peer) failed: \(error)")
+            case (_, .modelAdd), (_, .saeAdd), (_, .classesSet), (_, .adapterAdd), (_, .adapterChange), (_, .saeRandom): log.warning("request '\(request.name)' of \(peer) failed: \(error)")
             default: break
             }
             throw failure

@@ -43,6 +43,27 @@ struct EventLog: Sendable {
                 metadata: ["MESSAGE_ID": "f45b41083e4d4e5d85d7177321b17229", "SAED_SAE": "\(name)", "SAED_MODEL": "\(model)"])
         case let .saeRemoved(name):
             log.notice("SAE '\(name)' removed", metadata: ["MESSAGE_ID": "09b878bed2284400a92cb24d937eb158", "SAED_SAE": "\(name)"])
+        case let .adapterAdded(name, model):
+            log.info(
+                "adapter '\(name)' added to model '\(model)'",
+                metadata: ["MESSAGE_ID": "cc9a7cd770ed4ebcb8eff5e09d7e64f3", "SAED_ADAPTER": "\(name)", "SAED_MODEL": "\(model)"])
+        case let .adapterChanged(name, model, state):
+            let what = switch state {
+            case .active: "activated"
+            case .deactivated: "deactivated"
+            case .missing: "inactive: its file is gone; what it made is kept"
+            }
+            log.notice(
+                "adapter '\(name)' of model '\(model)' \(what)",
+                metadata: ["MESSAGE_ID": "a8c92e34de8047868369d7338971ec34", "SAED_ADAPTER": "\(name)", "SAED_MODEL": "\(model)"])
+        case let .adapterRemoved(name, model):
+            log.notice(
+                "adapter '\(name)' of model '\(model)' removed",
+                metadata: ["MESSAGE_ID": "d31b63f12e064bee966725451c826eb9", "SAED_ADAPTER": "\(name)", "SAED_MODEL": "\(model)"])
+        case let .backfill(view, left):
+            log.info(
+                "\(view): \(left) images to encode",
+                metadata: ["MESSAGE_ID": "5bcf48ba665040da808cba8b7ca0e573", "SAED_VIEW": "\(view)", "SAED_LEFT": "\(left)"])
         case let .classesSet(model, count):
             log.info(
                 "\(count) classes set for model '\(model)'",

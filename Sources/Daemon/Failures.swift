@@ -5,6 +5,7 @@ import Concepts
 import Foundation
 import Imaging
 import Ingest
+import Interventions
 import SAE
 import Store
 import Wire
@@ -28,6 +29,7 @@ extension WireFailure {
             if case let .store(inner) = error { return .from(inner) }
             switch error {
             case .noSnapshot: return split(.failedPrecondition, error.description)
+            case .noLabel: return split(.notFound, error.description)
             default: return split(.invalidArgument, error.description)
             }
         case let error as StoreError:
@@ -39,6 +41,7 @@ extension WireFailure {
             }
         case let error as ModelError: return split(.failedPrecondition, error.description)
         case let error as SAEError: return split(.failedPrecondition, error.description)
+        case let error as InterventionError: return split(.failedPrecondition, error.description)
         case let error as ImagingError: return split(.failedPrecondition, error.description)
         case is CancellationError: return WireFailure(.cancelled, "cancelled")
         default: return WireFailure(.internal, "\(error)", remedy: "see the daemon's log")

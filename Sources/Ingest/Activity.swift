@@ -18,6 +18,13 @@ public enum IngestEvent: Sendable {
     case modelRemoved(name: String)
     case saeAdded(name: String, model: String)
     case saeRemoved(name: String)
+    case adapterAdded(name: String, model: String)
+    /// Switched on or off, or its file went away.
+    case adapterChanged(name: String, model: String, state: AdapterState)
+    /// Forgotten.
+    case adapterRemoved(name: String, model: String)
+    /// Images that a view still lacks while a back-fill runs, told now and then.
+    case backfill(view: ViewName, left: Int)
     case classesSet(model: String, count: Int)
     /// Something that wants attention but stops nothing.
     case warning(String)

@@ -90,79 +90,111 @@ final class Engine: @unchecked Sendable {  // `thread` is set once, before the t
     // MARK: A batch
 
     private func compute(_ items: [Prepared]) {
-        var byModel: [ContentHash: [Prepared]] = [:]
-        for item in items {
-            for hash in Set(item.item.plans.map(\.model.contentHash)) { byModel[hash, default: []].append(item) }
-        }
-        for (hash, items) in byModel.sorted(by: { $0.key < $1.key }) {
-            let plans = items.flatMap { $0.item.plans }.filter { $0.model.contentHash == hash }
-            let hooks = Set(plans.map(\.hook)).sorted { $0.block < $1.block }
-            for hook in hooks {
-                let chosen = items.filter { item in item.item.plans.contains { $0.model.contentHash == hash && $0.hook == hook } }
-                compute(chosen, model: hash, hook: hook)
-            }
+        let plans = unique(items.flatMap { $0.item.plans })
+        for (_, plans) in Dictionary(grouping: plans, by: \.model.contentHash).sorted(by: { $0.key < $1.key }) {
+            let ids = Set(plans.map(\.record.id))
+            compute(items.filter { item in item.item.plans.contains { ids.contains($0.record.id) } }, plans)
         }
     }
 
-    /// One model, one hook point: the tower runs once, however many SAEs read it.
-    private func compute(_ items: [Prepared], model hash: ContentHash, hook: HookPoint) {
-        let plans = items.flatMap { $0.item.plans }.filter { $0.model.contentHash == hash && $0.hook == hook }
+    /// One model: its adapted towers one after the other, from patch embeddings that are computed once for all whose
+    /// embedding is the model's own.
+    private func compute(_ items: [Prepared], _ plans: [ViewPlan]) {
         guard let first = plans.first else { return }
-        let model: CLIPModel, vision: VisionTower
-        do {
-            model = try library.model(ModelPlace(first.model))
-            vision = try model.vision()
-        } catch {
-            return giveUp(unique(plans), items, error)
-        }
-        let preprocessor = Preprocessor(first.facts.preprocess)
-        let tokens = model.layout.count, width = model.config.vision.tower.width, projection = model.config.projection
-        let side = model.config.vision.imageSize
-        let pixels = FloatBuffer(count: items.count * 3 * side * side)
-        for (i, item) in items.enumerated() {
-            guard let crop = item.crops[first.facts.preprocess] else { continue }
-            preprocessor.normalize(crop, into: UnsafeMutableBufferPointer(start: pixels.pointer + i * 3 * side * side, count: 3 * side * side))
-        }
-        let x = FloatBuffer(count: items.count * tokens * width)
-        vision.run(pixels: pixels.pointer, batch: items.count, to: hook, into: x.pointer)
-
-        // Encode before the upper blocks overwrite the residual stream.
-        var encoded: [(plan: ViewPlan, rows: [Int: SparseRows])] = []
-        for plan in unique(plans) {
-            let sae: SparseAutoencoder
+        let pixels = pixels(of: items, first.facts)
+        var streams: [ObjectIdentifier: FloatBuffer] = [:]
+        let groups = Dictionary(grouping: plans, by: \.adapter.vision).values.sorted { ($0[0].adapter.isBase ? 0 : 1, $0[0].name.description) < ($1[0].adapter.isBase ? 0 : 1, $1[0].name.description) }
+        for plans in groups {
+            let vision: AdaptedVision
             do {
-                sae = try library.sae(plan)
+                vision = try library.vision(plans[0])
             } catch {
-                // One SAE that can't be read takes nothing from the others of the same tower.
-                giveUp([plan], items, error)
+                // An adapter that can't be used takes nothing from the others.
+                giveUp(plans, items, error)
                 continue
             }
-            let members = items.indices.filter { i in items[i].item.plans.contains { $0.record.id == plan.record.id } }
-            var rows: [Int: SparseRows] = [:]
-            if members.count == items.count {
-                let all = sae.encode(x.pointer, rows: items.count * tokens)
-                for i in members { rows[i] = all.slice(rows: i * tokens..<(i + 1) * tokens) }
+            let stream: FloatBuffer
+            if let made = streams[vision.embeddingIdentity] {
+                stream = made
             } else {
-                for i in members { rows[i] = sae.encode(x.pointer + i * tokens * width, rows: tokens) }
+                stream = FloatBuffer(count: items.count * first.facts.layout.count * first.facts.width)
+                vision.begin(pixels: pixels.pointer, batch: items.count, into: stream.pointer)
+                streams[vision.embeddingIdentity] = stream
             }
-            encoded.append((plan, rows))
+            compute(items, plans, vision, stream)
         }
-        let activations = items.indices.map { i -> [Float] in
-            Array(UnsafeBufferPointer(start: x.pointer + i * tokens * width, count: tokens * width))
+    }
+
+    /// `[items, 3, S, S]`, normalised.
+    private func pixels(of items: [Prepared], _ facts: ModelFacts) -> FloatBuffer {
+        let preprocessor = Preprocessor(facts.preprocess)
+        let count = 3 * facts.imageSize * facts.imageSize
+        let pixels = FloatBuffer(count: items.count * count)
+        for (i, item) in items.enumerated() {
+            guard let crop = item.crops[facts.preprocess] else { continue }
+            preprocessor.normalize(crop, into: UnsafeMutableBufferPointer(start: pixels.pointer + i * count, count: count))
         }
-        var embeddings = [Float](repeating: 0, count: items.count * projection)
+        return pixels
+    }
+
+    /// One adapted tower: runs once from hook to hook, however many SAEs read it.
+    /// - Parameter stream: `[items, 1 + patches, width]` before block 0, without prompts; unchanged.
+    private func compute(_ items: [Prepared], _ plans: [ViewPlan], _ vision: AdaptedVision, _ stream: FloatBuffer) {
+        let ids = Set(plans.map(\.record.id))
+        let chosen = items.indices.filter { i in items[i].item.plans.contains { ids.contains($0.record.id) } }
+        let members = chosen.map { items[$0] }
+        let tokens = vision.layout.count, width = vision.tower.width, projection = vision.tower.projection
+        let x = FloatBuffer(count: members.count * tokens * width)
+        if members.count == items.count {
+            vision.start(stream.pointer, batch: items.count, into: x.pointer)
+        } else {
+            let count = (tokens - vision.layout.prompts) * width
+            for (row, i) in chosen.enumerated() {
+                vision.start(stream.pointer + i * count, batch: 1, into: x.pointer + row * tokens * width)
+            }
+        }
+
+        var batches: [(plan: ViewPlan, members: [Int], snapshots: [Snapshot])] = []
+        var block = 0
+        for (hook, plans) in Dictionary(grouping: plans, by: \.hook).sorted(by: { $0.key.block < $1.key.block }) {
+            vision.run(x.pointer, batch: members.count, blocks: block..<hook.block + 1)
+            block = hook.block + 1
+            for plan in plans { if let batch = encode(members, plan, vision.layout, x, width: width) { batches.append(batch) } }
+        }
+        var embeddings = [Float](repeating: 0, count: members.count * projection)
         embeddings.withUnsafeMutableBufferPointer { out in
-            vision.finish(x.pointer, batch: items.count, from: hook, into: out.baseAddress!)
+            vision.finish(x.pointer, batch: members.count, from: HookPoint(block: block - 1), into: out.baseAddress!)
         }
-        for (plan, rows) in encoded {
-            let members = rows.keys.sorted()
-            let snapshots = members.map { i in
-                Snapshot(
-                    image: items[i].item.image.hash, layout: model.layout, latents: rows[i] ?? SparseRows(width: plan.record.latents),
-                    embedding: Array(embeddings[i * projection..<(i + 1) * projection]), activations: activations[i])
-            }
-            committer.push(Committer.Batch(plan: plan, items: members.map { items[$0].item }, snapshots: snapshots))
+        for var batch in batches {
+            for (k, i) in batch.members.enumerated() { batch.snapshots[k].embedding = Array(embeddings[i * projection..<(i + 1) * projection]) }
+            committer.push(Committer.Batch(plan: batch.plan, items: batch.members.map { members[$0].item }, snapshots: batch.snapshots))
         }
+    }
+
+    /// Snapshots of those items that lack one in a view, their embeddings still to come.
+    /// - Parameter x: `[items, tokens, width]` at the plan's hook.
+    private func encode(
+        _ items: [Prepared], _ plan: ViewPlan, _ layout: TokenLayout, _ x: FloatBuffer, width: Int
+    ) -> (plan: ViewPlan, members: [Int], snapshots: [Snapshot])? {
+        let sae: SparseAutoencoder
+        do {
+            sae = try library.sae(plan)
+        } catch {
+            // One SAE that can't be read takes nothing from the others of the same tower.
+            giveUp([plan], items, error)
+            return nil
+        }
+        let members = items.indices.filter { i in items[i].item.plans.contains { $0.record.id == plan.record.id } }
+        let tokens = layout.count
+        let all = members.count == items.count ? sae.encode(x.pointer, rows: items.count * tokens) : nil
+        let snapshots = members.map { i in
+            let values = x.pointer + i * tokens * width
+            return Snapshot(
+                image: items[i].item.image.hash, layout: layout,
+                latents: all?.slice(rows: i * tokens..<(i + 1) * tokens) ?? sae.encode(values, rows: tokens), embedding: [],
+                activations: Array(UnsafeBufferPointer(start: values, count: tokens * width)))
+        }
+        return (plan, members, snapshots)
     }
 
     private func giveUp(_ plans: [ViewPlan], _ items: [Prepared], _ error: any Error) {

@@ -1,4 +1,4 @@
-// Putting a model or an SAE that someone names into the drop folder: linked where the file system allows it, else
+// Putting a model, an SAE or an adapter that someone names into the drop folder: linked where the file system allows it, else
 // copied, under a hidden name first, so that the watcher sees it whole or not at all.
 
 import Basics
@@ -49,6 +49,60 @@ extension Ingest {
             }
         }
         return try registry.addSAE(name: name, path: target, model: model, hook: hook)
+    }
+
+    /// Adds the adapter at a path (a file, or a folder) under a name.
+    ///
+    /// - Throws: `ModelError`, `IngestError`, `StoreError`.
+    public func importAdapter(path: String, model: String?, name: String, classPosition: ClassPosition) throws -> AdapterRecord {
+        guard ViewName.isValid(part: name), name != ViewName.baseAdapter else {
+            return try registry.addAdapter(name: name, path: path, model: model, classPosition: classPosition)
+        }
+        let isFolder = (try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType) == .typeDirectory
+        let source = isFolder ? try AdapterPlace.find(in: path) : path
+        let isWhole = source == path && isFolder
+        // Checked before anything is linked.
+        let (summary, owner) = try registry.checkAdapter(path: source, model: model, classPosition: classPosition)
+        let folder = dropFolder + "/prompts/" + name
+        let target = isWhole ? folder : folder + "/" + (source as NSString).lastPathComponent
+        if !isInside(source, target) {
+            if let known = try registry.adapters(model: owner.id).last(where: { $0.record.name == name }), known.record.active || known.facts.map({ FileManager.default.fileExists(atPath: $0.path) }) ?? false {
+                guard known.record.contentHash == summary.contentHash else {
+                    throw IngestError(
+                        .conflict, "model '\(owner.name)' has another adapter called '\(name)' already",
+                        remedy: "choose another name, or remove that one first: saectl adapter rm \(name)")
+                }
+                // The same again: where it lies is good enough, and it is switched on.
+                if !known.record.active { try registry.setAdapter(known.record.id, enabled: true) }
+                return try registry.adapter(named: name, model: owner.name).plan.record
+            }
+            guard !FileManager.default.fileExists(atPath: folder) else {
+                throw IngestError(
+                    .conflict, "'\(folder)' is there already, for another model or not yet taken", remedy: "choose another name")
+            }
+            // What the watcher finds there belongs to this model, whoever comes first.
+            registry.reserveAdapter(path: target, model: owner.name, classPosition: classPosition)
+            try place(isWhole ? try files(of: source) : [(source as NSString).lastPathComponent], from: isWhole ? source : (source as NSString).deletingLastPathComponent, at: folder)
+        }
+        return try registry.addAdapter(name: name, path: target, model: owner.name, classPosition: classPosition)
+    }
+
+    /// Takes an adapter's checkpoint out of the drop folder, to the folder `removed` beside the quarantine, and forgets it.
+    ///
+    /// - Returns: where the checkpoint lies now, nil where it was gone or is kept elsewhere.
+    public func removeAdapter(_ plan: AdapterPlan) throws -> String? {
+        var place: String?
+        if let path = plan.facts?.path, path.hasPrefix(dropFolder + "/"), FileManager.default.fileExists(atPath: path) {
+            var relative = String(path.dropFirst(dropFolder.utf8.count + 1))
+            // prompts/NAME goes as a whole, with the logs beside the checkpoint.
+            let parts = relative.split(separator: "/")
+            if parts.first == "prompts", parts.count > 2 { relative = parts.prefix(2).joined(separator: "/") }
+            let removed = (options.quarantineFolder as NSString).deletingLastPathComponent + "/removed"
+            watcher.willRemove(relative)
+            place = try Quarantine(folder: removed, dropFolder: dropFolder).move(relative)
+        }
+        _ = try registry.forgetAdapter(plan.record.id)
+        return place
     }
 
     private func isInside(_ path: String, _ target: String) -> Bool { realPath(path) != nil && realPath(path) == realPath(target) }

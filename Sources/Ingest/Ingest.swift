@@ -51,7 +51,7 @@ public final class Ingest: Sendable {
     public let registry: Registry
     public let activity: Activity
     public let options: IngestOptions
-    private let watcher: DropWatcher
+    let watcher: DropWatcher
     private let engine: Engine
     private let committer: Committer
     private let intake: Intake
@@ -59,6 +59,10 @@ public final class Ingest: Sendable {
     private let ledger: Ledger
     private let isBusy = Atomic(false)
     private let meter = RateMeter()
+    /// When progress was last told.
+    private let told = Mutex(ContinuousClock.now)
+    /// A long back-fill is told of so often.
+    private static let progressInterval = Duration.seconds(10)
 
     /// - Throws: `WatchError` where the drop folder can't be watched.
     public init(store: Store, registry: Registry, activity: Activity, options: IngestOptions) throws {
@@ -180,6 +184,19 @@ public final class Ingest: Sendable {
     /// Tells of the change between work and rest; called now and then by the daemon.
     public func noteIdle() {
         let busy = counts().queued > 0
-        if isBusy.exchange(busy, ordering: .relaxed) != busy { activity.emit(busy ? .busy : .idle) }
+        if isBusy.exchange(busy, ordering: .relaxed) != busy {
+            activity.emit(busy ? .busy : .idle)
+            told.withLock { $0 = .now }
+        } else if busy, told.withLock({ last in
+            guard last + Ingest.progressInterval <= .now else { return false }
+            last = .now
+            return true
+        }) {
+            for plan in registry.workingViews {
+                // A catalog that can't be read now says so elsewhere.
+                let left = (try? store.lackingCount(in: plan.record.id)) ?? 0
+                if left > 0 { activity.emit(.backfill(view: plan.name, left: left)) }
+            }
+        }
     }
 }

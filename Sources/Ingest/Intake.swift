@@ -94,11 +94,11 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         case let .classList(name):
             register(file.path) { try registry.addDroppedClasses(name: name, path: path) }
             watcher.done(file)
-        case .model, .sae:
-            // A file of a folder that is delivered as one; the folder's own event deals with it.
+        case let .adapter(name) where !DropRole.isInBundle(file.path):
+            register(file.path) { try registry.addDroppedAdapter(name: name, path: path) }
             watcher.done(file)
-        case .reserved:
-            fail(file.path, "reserved", "prompt checkpoints can't be used by this version yet; it stays where it is", leave: true)
+        case .model, .sae, .adapter:
+            // A file of a folder that is delivered as one; the folder's own event deals with it.
             watcher.done(file)
         case let .unusable(reason):
             fail(file.path, "unusable", reason, leave: false)
@@ -235,14 +235,10 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
     // MARK: Renames and removals
 
     private func move(_ from: String, _ to: String, _ isFolder: Bool) throws {
-        func label(_ path: String) -> String? {
-            let parts = path.split(separator: "/")
-            return parts.first == "images" && parts.count > 2 ? String(parts[1]) : nil
-        }
         if isFolder {
-            try store.renameFolder(from, to: to, label: label)
+            try store.renameFolder(from, to: to, label: DropRole.label)
         } else {
-            try store.renamePath(from, to: to, label: label(to))
+            try store.renamePath(from, to: to, label: DropRole.label(of: to))
         }
         if isLibrary(from) { try removeLibrary(from) }
         activity.emit(.pathMoved(from: from, to: to))
@@ -261,7 +257,11 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         onNewWork()
     }
 
-    private func isLibrary(_ path: String) -> Bool { ["models", "saes"].contains(path.prefix { $0 != "/" }) }
+    private func isLibrary(_ path: String) -> Bool {
+        if ["models", "saes", "prompts"].contains(path.prefix(while: { $0 != "/" })) { return true }
+        // Adapters may lie anywhere. A catalog that can't be read now is read by the next scan.
+        return (try? registry.holdsAdapter(at: absolute(path))) ?? false
+    }
 
     private func removeLibrary(_ path: String) throws {
         // Also when models/ itself goes: whatever has lost its files becomes inactive.

@@ -56,11 +56,14 @@ public struct ModelFacts: Codable, Sendable, Hashable {
 public struct SAEFacts: Codable, Sendable {
     public var architecture: String
     public var embedded: Bool
+    /// The SAE whose random-direction control this is; nil: it is none.
+    public var controlOf: String?
     var stamp: String
 
-    init(architecture: String, embedded: Bool, stamp: String) {
+    init(architecture: String, embedded: Bool, controlOf: String?, stamp: String) {
         self.architecture = architecture
         self.embedded = embedded
+        self.controlOf = controlOf
         self.stamp = stamp
     }
 

@@ -1,4 +1,4 @@
-// The models and SAEs that are in memory. They come when work needs them and go when nothing has for a while;
+// The models, SAEs and adapters that are in memory. They come when work needs them and go when nothing has for a while;
 // the weights of an idle daemon belong to the page cache, not to it.
 
 import Basics
@@ -10,13 +10,13 @@ import Store
 
 /// What is packed in memory now, for `status`.
 public struct LoadedPart: Sendable {
-    public enum Kind: String, Sendable { case model, sae }
+    public enum Kind: String, Sendable { case model, sae, adapter }
     public let kind: Kind
     public let name: String
     public let bytes: Int
 }
 
-/// Loads models and SAEs once and hands them out by their content.
+/// Loads models, SAEs and adapters once and hands them out by their content.
 ///
 /// Safe to share: everything is under `lock`, which is held while weights load, so that nothing loads twice.
 public final class ModelLibrary: @unchecked Sendable {
@@ -29,6 +29,12 @@ public final class ModelLibrary: @unchecked Sendable {
     private let lock = NSLock()
     private var models: [ContentHash: Entry<CLIPModel>] = [:]
     private var saes: [ContentHash: Entry<SparseAutoencoder>] = [:]
+    private var adapters: [AdapterKey: Entry<Adapter>] = [:]
+
+    /// LoRA stands on a model's weights, so an adapter is one of a model.
+    private struct AdapterKey: Hashable {
+        let model, adapter: ContentHash
+    }
 
     init() {}
 
@@ -66,15 +72,43 @@ public final class ModelLibrary: @unchecked Sendable {
         return sae
     }
 
+    /// The adapter of a plan; nil for `base`.
+    public func adapter(_ plan: ViewPlan) throws -> Adapter? {
+        guard let facts = plan.adapter.facts else { return nil }
+        let model = try model(ModelPlace(plan.model))
+        lock.lock()
+        defer { lock.unlock() }
+        let key = AdapterKey(model: plan.model.contentHash, adapter: plan.adapter.record.contentHash)
+        if let entry = adapters[key] {
+            adapters[key]?.used = .now
+            return entry.value
+        }
+        let adapter = try Adapter.load(path: facts.path, classPosition: facts.classPosition, model: model)
+        guard adapter.summary.contentHash == plan.adapter.record.contentHash else {
+            throw IngestError(
+                .unavailable, "the file of adapter '\(plan.adapter.record.name)', '\(facts.path)', has changed", remedy: "add it again: saectl adapter add")
+        }
+        adapters[key] = Entry(value: adapter, name: plan.adapter.record.name, used: .now)
+        return adapter
+    }
+
+    /// The vision side as the plan's adapter leaves it.
+    public func vision(_ plan: ViewPlan) throws -> AdaptedVision {
+        let model = try model(ModelPlace(plan.model))
+        guard plan.adapter.facts?.vision != nil, let adapter = try adapter(plan) else { return AdaptedVision(tower: try model.vision()) }
+        return try adapter.vision(model)
+    }
+
     /// Drops what was not used for `age`. Returns whether anything went.
     func release(unusedFor age: Duration) -> Bool {
         lock.lock()
         defer { lock.unlock() }
         let limit = ContinuousClock.now - age
-        let before = models.count + saes.count
+        let before = models.count + saes.count + adapters.count
         models = models.filter { $0.value.used > limit }
         saes = saes.filter { $0.value.used > limit }
-        return models.count + saes.count < before
+        adapters = adapters.filter { $0.value.used > limit }
+        return models.count + saes.count + adapters.count < before
     }
 
     /// What is loaded, by name. Never waits for a load.
@@ -82,7 +116,8 @@ public final class ModelLibrary: @unchecked Sendable {
         guard lock.try() else { return [] }
         defer { lock.unlock() }
         return (models.values.map { LoadedPart(kind: .model, name: $0.name, bytes: $0.value.byteCount) }
-            + saes.values.map { LoadedPart(kind: .sae, name: $0.name, bytes: $0.value.byteCount) }).sorted { $0.name < $1.name }
+            + saes.values.map { LoadedPart(kind: .sae, name: $0.name, bytes: $0.value.byteCount) }
+            + adapters.values.map { LoadedPart(kind: .adapter, name: $0.name, bytes: $0.value.byteCount) }).sorted { $0.name < $1.name }
     }
 }
 

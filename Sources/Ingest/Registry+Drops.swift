@@ -1,4 +1,4 @@
-// What is dropped beside images and needs a model: SAEs and class lists. They may come before it; then they wait
+// What is dropped beside images and needs a model: SAEs, adapters and class lists. They may come before it; then they wait
 // where they lie, and are tried again with every model that comes.
 
 import Basics
@@ -26,7 +26,7 @@ extension Registry {
         return reason
     }
 
-    private func settled(_ path: String) { waiting.withLock { _ = $0.removeValue(forKey: path) } }
+    func settled(_ path: String) { waiting.withLock { _ = $0.removeValue(forKey: path) } }
 
     /// The path, or a folder above it, is gone.
     func forgetWaiting(_ path: String) {
@@ -48,6 +48,7 @@ extension Registry {
                 let reason =
                     switch drop.kind {
                     case .sae: try addDroppedSAE(name: drop.name, path: drop.path)
+                    case .adapter: try addDroppedAdapter(name: drop.name, path: drop.path)
                     case .classes: try addDroppedClasses(name: drop.name, path: drop.path)
                     }
                 if reason == nil { retried.withLock { $0 }?(drop.path, nil) }

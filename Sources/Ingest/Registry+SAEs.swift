@@ -44,7 +44,7 @@ extension Registry {
     /// Says what an SAE that will appear at a path belongs to.
     func reserve(path: String, model: String?, hook: HookPoint?) { reserved.withLock { $0[path] = (model, hook) } }
 
-    /// Writes the catalog's rows: the SAE and its view.
+    /// Writes the catalog's row; `refresh` makes its views.
     @discardableResult
     func bind(
         sae name: String, path: String, to model: ModelRecord, facts: ModelFacts, hook override: HookPoint?, embedded: Bool,
@@ -58,7 +58,9 @@ extension Registry {
             record = try store.catalog.addSAE(
                 model: model.id, name: name, path: path, contentHash: summary.contentHash, hook: hook,
                 latents: summary.config.latents, width: summary.config.width,
-                config: SAEFacts(architecture: summary.config.architecture, embedded: embedded, stamp: fileStamp(path) ?? "").json)
+                config: SAEFacts(
+                    architecture: summary.config.architecture, embedded: embedded, controlOf: summary.config.controlOf, stamp: fileStamp(path) ?? ""
+                ).json)
         } catch {
             if case .nameTaken = error {
                 throw IngestError(
@@ -66,12 +68,6 @@ extension Registry {
             }
             throw error
         }
-        let adapter = try store.catalog.baseAdapter(of: model.id)
-        _ = try store.catalog.addView(
-            name: ViewName(model: model.name, sae: name), model: model.id, adapter: adapter.id, sae: record.id, hook: hook,
-            recipe: ViewPlan.recipe(
-                model: model.contentHash, adapter: adapter.contentHash, sae: record.contentHash, hook: hook, facts: facts),
-            layout: facts.layout, latents: summary.config.latents, embeddingWidth: facts.projection, activationWidth: facts.width)
         return record
     }
 

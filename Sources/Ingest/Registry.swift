@@ -21,11 +21,13 @@ public final class Registry: Sendable {
     let waiting = Mutex<[String: Waiting]>([:])
     /// Model and hook of SAEs that are being added by hand, for the watcher that may see them first.
     let reserved = Mutex<[String: (model: String?, hook: HookPoint?)]>([:])
+    /// The same for adapters.
+    let reservedAdapters = Mutex<[String: (model: String?, classPosition: ClassPosition)]>([:])
     private let listener = Mutex<(@Sendable () -> Void)?>(nil)
     let retried = Mutex<(@Sendable (String, (any Error)?) -> Void)?>(nil)
 
     struct Waiting {
-        enum Kind { case sae, classes }
+        enum Kind { case sae, adapter, classes }
         let kind: Kind
         let path: String
         let name: String
@@ -41,10 +43,10 @@ public final class Registry: Sendable {
     /// Active views whose model and SAE files are still there, by name.
     public var views: [ViewPlan] { plans.withLock { $0 } }
 
-    /// Views that snapshots are made for.
+    /// Views that snapshots are made for: of those that share snapshots, one.
     public var workingViews: [ViewPlan] {
         let broken = suspended.withLock { $0 }
-        return broken.isEmpty ? views : views.filter { broken[$0.record.id] == nil }
+        return views.filter { $0.ownsSnapshots && broken[$0.record.id] == nil }
     }
 
     /// Views whose model or SAE failed when it was needed, for `status`.
@@ -60,16 +62,44 @@ public final class Registry: Sendable {
         }
     }
 
-    /// Reads the plans anew from the catalog.
+    /// Works out the views anew from the models, adapters and SAEs of the catalog.
     func refresh() throws {
         let catalog = store.catalog
-        let models = Dictionary(uniqueKeysWithValues: try catalog.models().map { ($0.id, $0) })
-        let saes = Dictionary(uniqueKeysWithValues: try catalog.saes().map { ($0.id, $0) })
-        let fresh = try catalog.views().compactMap { record -> ViewPlan? in
-            guard let model = models[record.model], let sae = saes[record.sae], let facts = ModelFacts(json: model.config),
-                let name = ViewName(record.name), let hook = HookPoint(record.hook)
-            else { return nil }
-            return ViewPlan(record: record, name: name, model: model, facts: facts, sae: sae, hook: hook)
+        let saes = Dictionary(grouping: try catalog.saes(), by: \.model)
+        let adapters = Dictionary(grouping: try catalog.adapters().map(AdapterPlan.init), by: \.record.model)
+        var parts: [(name: ViewName, model: ModelRecord, facts: ModelFacts, adapter: AdapterPlan, sae: SAERecord, hook: HookPoint, recipe: ContentHash)] = []
+        for model in try catalog.models() {
+            guard let facts = ModelFacts(json: model.config) else { continue }
+            for adapter in (adapters[model.id] ?? []).sorted(by: { ($0.isBase ? 0 : 1, $0.record.name) < ($1.isBase ? 0 : 1, $1.record.name) }) {
+                // One that another version registered can't be used until it is added again.
+                guard adapter.isBase || adapter.facts != nil else { continue }
+                for sae in saes[model.id] ?? [] {
+                    guard let hook = HookPoint(sae.hook) else { continue }
+                    parts.append(
+                        (
+                            ViewName(model: model.name, adapter: adapter.record.name, sae: sae.name), model, facts, adapter, sae, hook,
+                            ViewPlan.recipe(model: model.contentHash, adapter: adapter.vision, sae: sae.contentHash, hook: hook, facts: facts)
+                        ))
+                }
+            }
+        }
+        // The first of those that see the same gives the catalog's view its name.
+        var specs: [ViewSpec] = []
+        var seen: Set<ContentHash> = []
+        for part in parts where seen.insert(part.recipe).inserted {
+            let layout = part.facts.layout
+            specs.append(
+                ViewSpec(
+                    name: part.name, model: part.model.id, adapter: part.adapter.record.id, sae: part.sae.id, hook: part.hook, recipe: part.recipe,
+                    layout: TokenLayout(rows: layout.rows, columns: layout.columns, prompts: part.adapter.facts?.visionPrompts ?? 0),
+                    latents: part.sae.latents, embeddingWidth: part.facts.projection, activationWidth: part.facts.width))
+        }
+        let records = Dictionary(uniqueKeysWithValues: try catalog.setViews(specs).map { ($0.recipe, $0) })
+        let fresh = parts.compactMap { part in
+            records[part.recipe].map { record in
+                ViewPlan(
+                    record: record, name: part.name, model: part.model, facts: part.facts, adapter: part.adapter, sae: part.sae, hook: part.hook)
+            }
         }
         plans.withLock { $0 = fresh }
         suspended.withLock { $0 = [:] }
@@ -130,6 +160,7 @@ public final class Registry: Sendable {
             where !sae.active && FileManager.default.fileExists(atPath: sae.path) {
                 try bind(sae: sae.name, path: sae.path, to: record, facts: facts, hook: HookPoint(sae.hook), embedded: SAEFacts(json: sae.config)?.embedded ?? false)
             }
+            try reviveAdapters(of: record)
             try refresh()
             return (record, true)
         }
@@ -169,6 +200,7 @@ public final class Registry: Sendable {
         for sae in try store.catalog.saes() where !FileManager.default.fileExists(atPath: sae.path) {
             try removeSAE(path: sae.path)
         }
+        try dropMissingAdapters()
     }
 
     // MARK: Class lists

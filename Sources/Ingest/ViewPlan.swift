@@ -10,8 +10,12 @@ public struct ViewPlan: Sendable {
     public let name: ViewName
     public let model: ModelRecord
     public let facts: ModelFacts
+    public let adapter: AdapterPlan
     public let sae: SAERecord
     public let hook: HookPoint
+
+    /// Whether the catalog's view is this one's own. Views that differ on the text side alone share one.
+    public var ownsSnapshots: Bool { record.name == name.description }
 
     /// The recipe's hash: everything that decides a snapshot's bytes. Another precision or method of
     /// computing gets another line, and so another view.

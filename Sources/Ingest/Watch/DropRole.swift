@@ -2,11 +2,12 @@
 //
 //     images/CLASS/**      an image of CLASS (the first folder below images/; deeper ones are the user's own order)
 //     images/x             an image without label
+//     datasets/SET/CLASS/**    an image of CLASS in the data set SET; datasets/SET/x has no label
 //     models/NAME/**       the model NAME
 //     saes/NAME.pt, saes/NAME/**    the SAE NAME
 //     classes/NAME.txt     the class list NAME
-//     prompts/**           reserved for prompt adapters
-//     anywhere else        an image is an image without label; nothing else is known there
+//     prompts/NAME/**, prompts/NAME.pth.tar    the adapter NAME
+//     anywhere else        an image is an image without label; a checkpoint is an adapter, named as its file
 
 import Basics
 
@@ -18,8 +19,8 @@ public enum DropRole: Sendable, Hashable {
     /// `saes/NAME.pt`, or a file of the folder `saes/NAME`.
     case sae(name: String)
     case classList(name: String)
-    /// Not taken yet, and no failure.
-    case reserved
+    /// A checkpoint, or a file of the folder `prompts/NAME`, which is delivered as one.
+    case adapter(name: String)
     /// Can't be used; the reason says what would be.
     case unusable(reason: String)
 
@@ -27,16 +28,44 @@ public enum DropRole: Sendable, Hashable {
     public init(path: String, kind: FileKind) {
         let parts = path.split(separator: "/").map(String.init)
         self = switch (parts.first, parts.count) {
-        case ("prompts", 2...): .reserved
+        case ("prompts", 3...): DropRole.named(parts[1], DropRole.adapter)
+        case ("prompts", 2): DropRole.checkpoint(parts[1], kind)
+            ?? .unusable(reason: "is no checkpoint; expected what the trainers write (model.pth.tar-N), or a folder prompts/NAME/")
         case ("models", 3...): DropRole.named(parts[1], DropRole.model)
         case ("saes", 3...): DropRole.named(parts[1], DropRole.sae)
         case ("saes", 2): DropRole.saeFile(parts[1], kind)
         case ("classes", 2...): DropRole.classFile(parts, kind)
         case ("models", 2): DropRole.image(kind, label: nil)
             ?? .unusable(reason: "a model is a folder: models/NAME/ with config.json and model.safetensors")
-        case ("images", 3...): DropRole.image(kind, label: parts[1]) ?? .unusable(reason: DropRole.noImage(kind))
-        default: DropRole.image(kind, label: nil) ?? .unusable(reason: DropRole.noImage(kind))
+        default: DropRole.image(kind, label: DropRole.label(of: path)) ?? DropRole.checkpoint(parts.last ?? "", kind)
+            ?? .unusable(reason: DropRole.noImage(kind))
         }
+    }
+
+    /// The label that a path gives an image; nil for none.
+    static func label(of path: String) -> String? {
+        let parts = path.split(separator: "/").map(String.init)
+        switch (parts.first, parts.count) {
+        case ("images", 3...): return parts[1]
+        case ("datasets", 4...): return parts[2]
+        default: return nil
+        }
+    }
+
+    /// A file of tensors, or one that is named as a checkpoint (a broken one deserves to hear so).
+    private static func checkpoint(_ file: String, _ kind: FileKind) -> DropRole? {
+        let suffix = [".pth", ".pt", ".safetensors"].compactMap { file.range(of: $0, options: .caseInsensitive)?.lowerBound }.min()
+        switch kind {
+        case .torchZip, .safetensors, .pickle: break
+        default: if suffix == nil { return nil }
+        }
+        return named(suffix.map { String(file[..<$0]) } ?? stem(file), DropRole.adapter)
+    }
+
+    /// Whether a file belongs to a folder that is delivered as one.
+    static func isInBundle(_ path: String) -> Bool {
+        let parts = path.split(separator: "/")
+        return parts.count > 2 && parts.first.map { BundlePlaces.holders.contains(String($0)) } ?? false
     }
 
     private static func image(_ kind: FileKind, label: String?) -> DropRole? {
@@ -50,8 +79,6 @@ public enum DropRole: Sendable, Hashable {
         switch kind {
         case .empty: "is empty"
         case let .otherImage(format): "is \(format), which is not read; convert it to JPEG, PNG or WebP"
-        case .safetensors, .torchZip, .pickle:
-            "holds tensors, not an image; models go to models/NAME/, SAEs to saes/NAME.pt or saes/NAME/"
         case .json, .text: "is text, not an image (class lists go to classes/NAME.txt)"
         default: "is no JPEG, PNG or WebP image"
         }

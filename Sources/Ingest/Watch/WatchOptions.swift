@@ -59,5 +59,5 @@ public enum IgnoredNames {
 
 /// Where folders are delivered as one: `models/NAME` and `saes/NAME`.
 enum BundlePlaces {
-    static let holders: Set<String> = ["models", "saes"]
+    static let holders: Set<String> = ["models", "saes", "prompts"]
 }

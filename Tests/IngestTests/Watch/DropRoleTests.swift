@@ -51,7 +51,16 @@ import Testing
         ("saes/patch/cfg.json", .json, .sae(name: "patch")),
         ("saes/v1.5.pt", .torchZip, .sae(name: "v1.5")),
         ("classes/pets.txt", .text, .classList(name: "pets")),
-        ("prompts/maple/any", .unknown, .reserved),
+        ("datasets/shifted/cat/deep/a.jpg", .jpeg, .image(label: "cat")),
+        ("datasets/shifted/a.jpg", .jpeg, .image(label: nil)),
+        ("prompts/maple/any", .unknown, .adapter(name: "maple")),
+        ("prompts/maple/MultiModalPromptLearner/model.pth.tar-5", .torchZip, .adapter(name: "maple")),
+        ("prompts/vpt.pth.tar-10", .torchZip, .adapter(name: "vpt")),
+        ("prompts/half.pth.tar", .unknown, .adapter(name: "half")),
+        ("model.pth.tar-5", .torchZip, .adapter(name: "model")),
+        ("holiday/lora.v2.safetensors", .safetensors, .adapter(name: "lora.v2")),
+        ("images/cat/old.pt", .pickle, .adapter(name: "old")),
+        ("images/cat/weights", .torchZip, .adapter(name: "weights")),
     ])
     func thePlaceTellsThePurpose(_ path: String, _ kind: FileKind, _ role: DropRole) {
         #expect(DropRole(path: path, kind: kind) == role)
@@ -61,7 +70,8 @@ import Testing
         ("images/cat/a.jpg", FileKind.otherImage("GIF"), "is GIF, which is not read; convert it to JPEG, PNG or WebP"),
         ("images/cat/a.jpg", .empty, "is empty"),
         ("images/cat/a.jpg", .text, "is text, not an image (class lists go to classes/NAME.txt)"),
-        ("model.safetensors", .safetensors, "holds tensors, not an image; models go to models/NAME/, SAEs to saes/NAME.pt or saes/NAME/"),
+        ("prompts/notes.txt", .text, "is no checkpoint; expected what the trainers write (model.pth.tar-N), or a folder prompts/NAME/"),
+        ("prompts/my adapter.pt", .torchZip, "the name 'my adapter' cannot stand in a view: at most 64 letters, digits, '.', '_', '-', not beginning with '.' or '-'"),
         ("models/model.safetensors", .safetensors, "a model is a folder: models/NAME/ with config.json and model.safetensors"),
         ("saes/a.safetensors", .safetensors, "SAE weights in safetensors need their cfg.json: drop a folder saes/NAME/ with both"),
         ("saes/a.pt", .pickle, "is a bare pickle; save it again with torch.save of PyTorch 1.6 or later"),

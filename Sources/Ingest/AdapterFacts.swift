@@ -1,0 +1,83 @@
+// What the daemon knows of an adapter without reading its file: kept as JSON in the catalog's `config` column.
+
+import Basics
+import CLIP
+import Foundation
+import Store
+
+/// Method, shapes and place of an adapter.
+public struct AdapterFacts: Codable, Sendable {
+    public var method: AdapterMethod
+    /// The checkpoint: a file, or a folder.
+    public var path: String
+    /// Visual prompt tokens, and blocks that have prompts of their own; 0 where there are none.
+    public var visionPrompts: Int
+    public var visionDepth: Int
+    public var textPrompts: Int
+    public var textDepth: Int
+    /// Values of the checkpoint that are used.
+    public var parameters: Int
+    /// Hash of what changes the vision side, hex; nil where that is the base's: then its snapshots are too.
+    public var vision: String?
+    public var classPosition: ClassPosition
+    /// False once a person has deactivated it.
+    public var enabled: Bool
+    /// As `ModelFacts.stamp`.
+    var stamp: String
+
+    init(_ summary: AdapterSummary, classPosition: ClassPosition, enabled: Bool, stamp: String) {
+        method = summary.method
+        path = summary.path
+        visionPrompts = summary.visionPrompts
+        visionDepth = summary.visionDepth
+        textPrompts = summary.textPrompts
+        textDepth = summary.textDepth
+        parameters = summary.parameters
+        vision = summary.visionHash?.hex
+        self.classPosition = classPosition
+        self.enabled = enabled
+        self.stamp = stamp
+    }
+
+    public init?(json: String) {
+        guard let facts = try? JSONDecoder().decode(AdapterFacts.self, from: Data(json.utf8)) else { return nil }
+        self = facts
+    }
+
+    var json: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        // Plain numbers and strings: encoding can't fail.
+        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    }
+}
+
+/// An adapter of a model with what is known of it. `base` has no facts.
+public struct AdapterPlan: Sendable {
+    public let record: AdapterRecord
+    public let facts: AdapterFacts?
+
+    public init(_ record: AdapterRecord) {
+        self.record = record
+        facts = AdapterFacts(json: record.config)
+    }
+
+    public var isBase: Bool { record.name == ViewName.baseAdapter }
+
+    /// Adapters with equal ones see the same in every image.
+    var vision: ContentHash { facts?.vision.flatMap(ContentHash.init(hex:)) ?? ContentHash(of: "") }
+
+    public var state: AdapterState {
+        if record.active { return .active }
+        return facts?.enabled == false ? .deactivated : .missing
+    }
+}
+
+/// Whether an adapter makes snapshots and answers.
+public enum AdapterState: String, Sendable {
+    case active
+    /// By a person.
+    case deactivated
+    /// Its file is gone, or its model is.
+    case missing
+}

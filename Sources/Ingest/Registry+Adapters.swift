@@ -1,0 +1,234 @@
+// Adapters: bound to the model that someone names, or to the only one that their shapes fit. What an adapter does to
+// the vision side decides which snapshots are its own: one that leaves it alone (CoOp, CoCoOp) uses the base's, and two
+// of the same content use the same.
+
+import Basics
+import CLIP
+import Foundation
+import Store
+
+extension Registry {
+    /// Registers the adapter in a file or folder. The same content under the same name changes nothing but its place;
+    /// other content at the same place takes the name over, and what the old one made stays under its own record.
+    ///
+    /// - Throws: `ModelError` where the checkpoint can't be used, `IngestError`, `StoreError`.
+    @discardableResult
+    public func addAdapter(
+        name: String, path: String, model modelName: String? = nil, classPosition: ClassPosition = .end
+    ) throws -> AdapterRecord {
+        let (record, model, isNew) = try changing.withLock { _ in
+            try check(name: name, kind: "adapter")
+            guard name != ViewName.baseAdapter else {
+                throw IngestError(.invalid, "'base' is the model without an adapter", remedy: "choose another name")
+            }
+            let stamp = fileStamp(path) ?? ""
+            let all = try store.catalog.adapters(includingInactive: true).map(AdapterPlan.init)
+            if let known = all.last(where: { $0.record.name == name && $0.facts?.path == path }), let facts = known.facts,
+                facts.stamp == stamp, facts.classPosition == classPosition, known.record.active || !facts.enabled
+            {
+                return (known.record, try store.catalog.model(known.record.model), false)
+            }
+            let summary = try Adapter.inspect(path: path, classPosition: classPosition)
+            let model = try chooseModel(for: summary, named: modelName)
+            // All that inspecting can't see: values against the model's own.
+            _ = try Adapter.load(path: path, classPosition: classPosition, model: CLIPModel.load(folder: model.folder))
+            let namesake = all.filter { $0.record.model == model.id && $0.record.name == name }
+            if let taken = namesake.first(where: { $0.record.active && $0.record.contentHash != summary.contentHash }) {
+                guard taken.facts?.path == path || taken.facts.map({ !FileManager.default.fileExists(atPath: $0.path) }) ?? true else {
+                    throw IngestError(
+                        .conflict, "model '\(model.name)' has another adapter called '\(name)' already, from '\(taken.facts?.path ?? "")'",
+                        remedy: "choose another name, or remove that one: saectl adapter rm \(name)")
+                }
+                try store.catalog.setAdapter(taken.record.id, active: false, config: taken.record.config)
+            }
+            // What a person switched off stays off when its file is delivered again.
+            let enabled = namesake.first { $0.record.contentHash == summary.contentHash }?.facts?.enabled ?? true
+            let facts = AdapterFacts(summary, classPosition: classPosition, enabled: enabled, stamp: stamp)
+            let record = try store.catalog.addAdapter(
+                model: model.id, name: name, contentHash: summary.contentHash, config: facts.json, active: enabled)
+            try refresh()
+            return (record, model, true)
+        }
+        if isNew { activity.emit(.adapterAdded(name: name, model: model.name)) }
+        return record
+    }
+
+    /// Throws what `addAdapter` would, and changes nothing.
+    func checkAdapter(path: String, model name: String?, classPosition: ClassPosition) throws -> (summary: AdapterSummary, model: ModelRecord) {
+        let summary = try Adapter.inspect(path: path, classPosition: classPosition)
+        let model = try chooseModel(for: summary, named: name)
+        _ = try Adapter.load(path: path, classPosition: classPosition, model: CLIPModel.load(folder: model.folder))
+        return (summary, model)
+    }
+
+    private func chooseModel(for adapter: AdapterSummary, named name: String?) throws -> ModelRecord {
+        let models = try store.catalog.models()
+        func misfit(_ model: ModelRecord) throws -> String? {
+            try Adapter.misfit(adapter, model: model.name, config: CLIPConfig(path: model.folder + "/config.json"))
+        }
+        if let name {
+            let model = try modelOrOnly(name)
+            if let reason = try misfit(model) {
+                throw IngestError(.invalid, "this checkpoint does not fit: \(reason)", remedy: "name the model that it was trained on: saectl adapter add FILE --model MODEL --name NAME")
+            }
+            return model
+        }
+        guard !models.isEmpty else {
+            throw IngestError(.notFound, "there is no model yet that this adapter could belong to", remedy: "add its model: saectl model add DIR --name NAME")
+        }
+        let reasons = try models.map { (model: $0, reason: try misfit($0)) }
+        let fitting = reasons.filter { $0.reason == nil }.map(\.model)
+        switch fitting.count {
+        case 1: return fitting[0]
+        case 0:
+            throw IngestError(
+                .notFound, "this checkpoint fits no model: " + reasons.compactMap(\.reason).joined(separator: "; "),
+                remedy: "add the model that it was trained on: saectl model add DIR --name NAME")
+        default:
+            throw IngestError(
+                .ambiguous, "this checkpoint fits several models: " + fitting.map(\.name).joined(separator: ", "),
+                remedy: "name one: saectl adapter add FILE --model NAME --name NAME", candidates: fitting.map(\.name))
+        }
+    }
+
+    // MARK: One by name
+
+    /// All adapters with a name, `base` first within a model; removed ones have none.
+    public func adapters(model: ModelRecord.ID? = nil) throws -> [AdapterPlan] {
+        try store.catalog.adapters(includingInactive: true).map(AdapterPlan.init).filter { plan in
+            (model == nil || plan.record.model == model) && (plan.isBase ? plan.record.active : plan.facts != nil)
+        }
+    }
+
+    /// The adapter of that name, of that model or of the only one that has it. An active one before one that is not, the
+    /// latest of several.
+    public func adapter(named name: String, model modelName: String?) throws -> (plan: AdapterPlan, model: ModelRecord) {
+        let models = try store.catalog.models(includingInactive: true)
+        let chosen = try modelName.map { try modelOrOnly($0).id }
+        let all = try adapters(model: chosen).filter { !$0.isBase }
+        let named = all.filter { $0.record.name == name }
+        let best = Dictionary(grouping: named) { $0.record.model }.values.compactMap { $0.first(where: \.record.active) ?? $0.last }
+        guard let plan = best.first else {
+            let names = Set(all.map(\.record.name)).sorted()
+            throw IngestError(
+                .notFound, name == ViewName.baseAdapter ? "'base' is the model without an adapter; it is always there" : "no adapter is called '\(name)'",
+                remedy: names.isEmpty ? "add one: saectl adapter add FILE --model MODEL --name NAME" : "there are " + names.joined(separator: ", "),
+                candidates: names)
+        }
+        let candidates = best.compactMap { plan in models.first { $0.id == plan.record.model } }
+        guard best.count == 1, let model = candidates.first else {
+            throw IngestError(
+                .ambiguous, "several models have an adapter called '\(name)'", remedy: "name one with --model", candidates: candidates.map(\.name))
+        }
+        return (plan, model)
+    }
+
+    /// Switches an adapter on or off. What it made stays.
+    ///
+    /// - Throws: `IngestError` where its file is gone, or another of its name is active.
+    public func setAdapter(_ id: AdapterRecord.ID, enabled: Bool) throws {
+        let (record, model) = try changing.withLock { _ in
+            guard let plan = try adapters().first(where: { $0.record.id == id }), var facts = plan.facts else {
+                throw IngestError(.notFound, "the adapter is gone")
+            }
+            let model = try store.catalog.model(plan.record.model)
+            if enabled {
+                guard FileManager.default.fileExists(atPath: facts.path) else {
+                    throw IngestError(
+                        .conflict, "the file of adapter '\(plan.record.name)' is gone from '\(facts.path)'",
+                        remedy: "put it back, or add it again: saectl adapter add FILE --model \(model.name) --name \(plan.record.name)")
+                }
+                guard model.active else {
+                    throw IngestError(.conflict, "the model of adapter '\(plan.record.name)' is gone", remedy: "add it again: saectl model add DIR --name \(model.name)")
+                }
+                guard fileStamp(facts.path) == facts.stamp || (try? Adapter.inspect(path: facts.path, classPosition: facts.classPosition).contentHash) == plan.record.contentHash else {
+                    throw IngestError(
+                        .conflict, "'\(facts.path)' holds other content than adapter '\(plan.record.name)' had",
+                        remedy: "add it again: saectl adapter add FILE --model \(model.name) --name \(plan.record.name)")
+                }
+            }
+            facts.enabled = enabled
+            do throws(StoreError) {
+                try store.catalog.setAdapter(id, active: enabled, config: facts.json)
+            } catch {
+                guard case .nameTaken = error else { throw error }
+                throw IngestError(
+                    .conflict, "another adapter called '\(plan.record.name)' is active", remedy: "deactivate it first: saectl adapter deactivate \(plan.record.name)")
+            }
+            try refresh()
+            return (plan.record, model)
+        }
+        activity.emit(.adapterChanged(name: record.name, model: model.name, state: enabled ? .active : .deactivated))
+    }
+
+    /// Forgets an adapter: its record, and the snapshots that no other adapter uses.
+    ///
+    /// - Returns: whether snapshots were freed.
+    public func forgetAdapter(_ id: AdapterRecord.ID) throws -> Bool {
+        let (record, model, orphans) = try changing.withLock { _ in
+            guard let plan = try adapters().first(where: { $0.record.id == id }) else { throw IngestError(.notFound, "the adapter is gone") }
+            let before = try store.catalog.views(includingInactive: true).filter { $0.adapter == id }
+            try store.catalog.setAdapter(id, active: false, config: plan.record.config)
+            try refresh()
+            let inUse = Set(views.map(\.record.id))
+            let orphans = before.filter { !inUse.contains($0.id) }
+            try store.catalog.removeAdapter(id)
+            return (plan.record, try store.catalog.model(plan.record.model), orphans)
+        }
+        activity.emit(.adapterRemoved(name: record.name, model: model.name))
+        for view in orphans { _ = try store.purge(view: view.id) }
+        return !orphans.isEmpty
+    }
+
+    /// Whether an adapter's checkpoint lies at the path or below it.
+    func holdsAdapter(at path: String) throws -> Bool {
+        try store.catalog.adapters().contains { record in
+            guard let place = AdapterFacts(json: record.config)?.path else { return false }
+            return place == path || place.hasPrefix(path + "/") || path.hasPrefix(place + "/")
+        }
+    }
+
+    /// Makes adapters inactive whose files are gone: what they made stays, and comes back with the file.
+    func dropMissingAdapters() throws {
+        let gone = try changing.withLock { _ in
+            let gone = try store.catalog.adapters().map(AdapterPlan.init).filter { plan in
+                plan.facts.map { !FileManager.default.fileExists(atPath: $0.path) } ?? false
+            }
+            for plan in gone { try store.catalog.setAdapter(plan.record.id, active: false, config: plan.record.config) }
+            if !gone.isEmpty { try refresh() }
+            return gone
+        }
+        for plan in gone {
+            activity.emit(.adapterChanged(name: plan.record.name, model: try store.catalog.model(plan.record.model).name, state: .missing))
+        }
+    }
+
+    /// Adapters that were there before their model went away come back with it. The caller holds `changing`.
+    func reviveAdapters(of model: ModelRecord) throws {
+        for plan in try adapters(model: model.id) where !plan.record.active {
+            guard let facts = plan.facts, facts.enabled, FileManager.default.fileExists(atPath: facts.path) else { continue }
+            // Another of its name may have taken its place since.
+            try? store.catalog.setAdapter(plan.record.id, active: true, config: plan.record.config)
+        }
+    }
+
+    // MARK: Dropped
+
+    /// Registers a dropped adapter, or lets it wait where its model is not there yet.
+    /// - Returns: why it waits, nil when it is registered.
+    func addDroppedAdapter(name: String, path: String) throws -> String? {
+        do {
+            let wanted = reservedAdapters.withLock { $0[path] }
+            try addAdapter(name: name, path: path, model: wanted?.model, classPosition: wanted?.classPosition ?? .end)
+            settled(path)
+            return nil
+        } catch let error as IngestError where error.kind == .notFound || error.kind == .ambiguous {
+            return wait(.adapter, name, path, error.description)
+        }
+    }
+
+    /// Says what an adapter that will appear at a path belongs to.
+    func reserveAdapter(path: String, model: String?, classPosition: ClassPosition) {
+        reservedAdapters.withLock { $0[path] = (model, classPosition) }
+    }
+}
