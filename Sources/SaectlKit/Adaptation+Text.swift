@@ -37,12 +37,12 @@ extension Terminal {
 extension Saed_CompareReply {
     public func text(for terminal: Terminal) -> String {
         var out = terminal.views(base, adapted)
-        out += "\(scope.printable): \(count(images, "image")) in both views"
         let alone = [(onlyBase, "the first"), (onlyAdapted, "the second")].filter { $0.0 > 0 }.map { "\($0.0) only in \($0.1)" }
-        out += alone.isEmpty ? "\n" : "; " + alone.joined(separator: ", ") + (onlyBase + onlyAdapted == 1 ? " does" : " do") + " not count\n"
-        out += "cosine of the latents' counts \(cosine.fixed(3))"
-        if hasControlCosine { out += " (control \(controlView.printable): \(controlCosine.fixed(3)))" }
-        out += "\n\n" + terminal.heading("overlap of both views' top k latents") + "\n" + overlapText(for: terminal)
+        out += terminal.prose(
+            "\(scope): \(count(images, "image")) in both views" + (alone.isEmpty ? "" : "; not counted: " + alone.joined(separator: ", ")))
+        out += terminal.prose(
+            "cosine of the latents' counts \(cosine.fixed(3))" + (hasControlCosine ? " (control \(controlView): \(controlCosine.fixed(3)))" : ""))
+        out += "\n" + terminal.heading("overlap of both views' top k latents") + "\n" + overlapText(for: terminal)
         let k = overlap.map(\.k).max() ?? 0
         out += list("gained: among the top \(k) of the second view only", gained, for: terminal)
         out += list("lost: among the top \(k) of the first view only", lost, for: terminal)
@@ -70,10 +70,12 @@ extension Saed_RemapReply {
     /// - Parameter top: rows of a table of classes or latents at most.
     public func text(top: Int, for terminal: Terminal) -> String {
         var out = terminal.views(base, adapted)
-        out += "\(scope.printable): \(count(images, "image")) of \(count(classes.count, "class", "classes")) in both views"
-        out += leftOut > 0 ? ", \(leftOut) left out: no label that is a class\n" : "\n"
-        out += "accuracy \(baseAccuracy.percent)\(hasBaseInterval ? " " + baseInterval.percent : "") \(terminal.arrow) \(adaptedAccuracy.percent)"
-        out += "\(hasAdaptedInterval ? " " + adaptedInterval.percent : ""), change \(change.points)\(hasChangeInterval ? " " + changeInterval.points : "")\n"
+        out += terminal.prose(
+            "\(scope): \(count(images, "image")) of \(count(classes.count, "class", "classes")) in both views"
+                + (leftOut > 0 ? "; \(leftOut) left out: no label that is a class" : ""))
+        out += terminal.prose(
+            "accuracy \(baseAccuracy.percent)\(hasBaseInterval ? " " + baseInterval.percent : "") \(terminal.arrow) \(adaptedAccuracy.percent)"
+                + "\(hasAdaptedInterval ? " " + adaptedInterval.percent : ""), change \(change.points)\(hasChangeInterval ? " " + changeInterval.points : "")")
         out += "\n" + terminal.heading("each class's top \(k) latents, beside the controls") + "\n" + figuresText(for: terminal)
         if figures.contains(where: { !$0.groups.isEmpty }) {
             out += "\n" + terminal.heading("the paper's groups: latents a class, and correlation with its change of accuracy") + "\n" + groupsText(for: terminal)
@@ -94,11 +96,11 @@ extension Saed_RemapReply {
 
     private func figuresText(for terminal: Terminal) -> String {
         var table = Table([
-            "".left, "OVERLAP".right, "".left, "95 %".right.optional, "COSINE".right, "RE-ASSIGNED".right, "NEW".right, "LEFT".right,
+            "".left, "OVERLAP".right, "".left, "95 %".right, "COSINE".right.optional, "RE-ASSIGNED".right, "NEW".right, "LEFT".right,
         ])
         for figure in figures {
             table.add([
-                figure.what, figure.overlap.percent, terminal.bar(figure.overlap, cells: 12),
+                figure.what, figure.overlap.percent, terminal.bar(figure.overlap, cells: 10),
                 figure.hasOverlapInterval ? figure.overlapInterval.percent : "-", figure.cosine.fixed(3), figure.reassigned.fixed(1),
                 figure.newlyUsed.fixed(1), figure.left.fixed(1),
             ])
@@ -111,12 +113,10 @@ extension Saed_RemapReply {
         guard let finding = figures.first else { return "" }
         let controls = figures.dropFirst().filter { !$0.groups.isEmpty }
         func correlation(_ group: Saed_GroupFigures) -> String { group.hasCorrelation ? group.correlation.fixed(2) : "-" }
-        var table = Table(
-            ["GROUP".left, "SIZE".right, "CORR.".right, "95 %".right]
-                + controls.flatMap { ["\($0.what.uppercased()): SIZE".right.optional, "CORR.".right.optional] })
+        var table = Table(["GROUP".left, "SIZE".right, "CORR.".right, "95 %".right] + controls.map { $0.what.uppercased().right.optional })
         for group in finding.groups {
-            let others = controls.flatMap { control in
-                control.groups.first { $0.group == group.group }.map { [$0.meanSize.fixed(2), correlation($0)] } ?? ["-", "-"]
+            let others = controls.map { control in
+                control.groups.first { $0.group == group.group }.map { "\($0.meanSize.fixed(2)), \(correlation($0))" } ?? "-"
             }
             table.add(
                 [group.group, group.meanSize.fixed(2), correlation(group), group.hasCorrelationInterval ? group.correlationInterval.plain : "-"] + others)
@@ -149,16 +149,17 @@ extension Saed_RemapReply {
 
     private func latentsText(_ classes: [Saed_ClassRemap], for terminal: Terminal) -> String {
         var table = Table([
-            "CLASS".flexible, "OVERLAP".right, "COSINE".right, "KEPT".right, "RE-ASSIGNED".right, "NEW".right, "LEFT".right, "HIGH".right.optional,
-            "LOW".right.optional, "RISES".right.optional, "FALLS".right.optional, "MOVED MOST".flexible,
+            "CLASS".flexible, "OVERLAP".right, "COSINE".right, "KEPT".right, "RE-ASSIGNED".right, "NEW".right, "LEFT".right,
+            "HIGH/LOW/RISES/FALLS".right.optional, "MOVED MOST".flexible,
         ])
         for entry in classes {
             let moves = entry.moves.prefix(4).map { move in
-                "\(move.latent) (\(move.baseRank > 0 ? "\(move.baseRank)" : "-")\(terminal.arrow)\(move.adaptedRank > 0 ? "\(move.adaptedRank)" : "-"))"
+                let ranks = [move.baseRank > 0 ? "\(move.baseRank)" : "new", move.adaptedRank > 0 ? "\(move.adaptedRank)" : "gone"]
+                return "\(move.latent) (\(ranks.joined(separator: terminal.arrow)))"
             }
             table.add([
                 entry.label, entry.overlap.percent, entry.cosine.fixed(3), "\(entry.kept)", "\(entry.reassigned)", "\(entry.newlyUsed)",
-                "\(entry.left)", "\(entry.staysHigh)", "\(entry.staysLow)", "\(entry.rises)", "\(entry.falls)", moves.joined(separator: ", "),
+                "\(entry.left)", "\(entry.staysHigh)/\(entry.staysLow)/\(entry.rises)/\(entry.falls)", moves.joined(separator: ", "),
             ])
         }
         return table.text(for: terminal)

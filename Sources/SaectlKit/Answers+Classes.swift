@@ -6,8 +6,9 @@ extension Saed_AblateReply {
     /// - Parameter top: rows of the table of classes at most.
     public func text(top: Int, for terminal: Terminal) -> String {
         var out = terminal.heading(view.text.printable) + "\n"
-        out += "\(scope.printable): \(count(images, "image")) of \(count(classes.count, "class", "classes")), each class's latents by \(by.printable), "
-        out += (errorTerm ? "with" : "without") + " the SAE's error term\n"
+        out += terminal.prose(
+            "\(scope): \(count(images, "image")) of \(count(classes.count, "class", "classes")), each class's latents by \(by), "
+                + "\(errorTerm ? "with" : "without") the SAE's error term")
         out += "accuracy without the SAE \(noSae.percent)\n\n" + pointsText(for: terminal)
         if classes.count > 1 { out += classesText(top: top, for: terminal) }
         return out + "\n" + terminal.remarks(definitions, notes: notes)
@@ -70,9 +71,10 @@ extension Saed_ClassifyReply {
     private func manyText(top: Int, for terminal: Terminal) -> String {
         var out = terminal.heading("\(scope) under \(view.text)".printable) + "\n"
         if labelled > 0 {
-            out += "accuracy \(terminal.styled(accuracy.percent, .bold))\(hasInterval ? " " + interval.percent : "")"
-            out += ": \(right) of \(count(labelled, "image")) right; mean of \(count(perClass.count, "class", "classes")) \(macroAccuracy.percent)\n"
-            if images > labelled { out += "\(count(images - labelled, "image")) more without a label that is a class\n" }
+            out += terminal.prose(
+                "accuracy \(accuracy.percent)\(hasInterval ? " " + interval.percent : ""): \(right) of \(count(labelled, "image")) right; "
+                    + "mean of \(count(perClass.count, "class", "classes")) \(macroAccuracy.percent)")
+            if images > labelled { out += "\(count(images - labelled, "more image")) without a label that is a class\n" }
             out += "\n" + heading("classes, the least accurate first", perClass.count, top, for: terminal) + classesText(top: top, for: terminal)
             if !confusions.isEmpty {
                 out += "\n" + heading("most frequent confusions", confusions.count, top, for: terminal)

@@ -37,7 +37,10 @@ extension Terminal {
         return pairs.map { String(repeating: " ", count: width - $0.cells) + "\($0) \(arrow) \($1)" }
     }
 
-    /// Sentences for people below a table, each from the beginning of a line and broken between words.
+    /// A line, broken between words where it is too long.
+    func prose(_ text: String) -> String { wrapped(text.printable).map { $0 + "\n" }.joined() }
+
+    /// Sentences for people below a table, each from the beginning of a line.
     func remarks(_ sentences: [String], notes: [String]) -> String {
         let texts = sentences.map { ("", $0, Style.faint) } + notes.map { ("note: ", $0, Style.yellow) }
         return texts.map { mark, text, style in

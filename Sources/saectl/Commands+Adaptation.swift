@@ -42,10 +42,10 @@ struct Compare: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "What changed between two views: overlap of the top latents, latents gained and lost.",
         discussion: """
-            Latents are ranked in each view by tokens over tau: class token and patches on which they have more than
-            0.2, over the images that have a snapshot in both views. Frequency is the share of the tokens of a kind
-            on which a latent is active, mean its mean over those. BY CHANCE is what two unrelated draws would share,
-            CONTROL the same figure of an SAE of random directions (`saectl sae random`), where there is one.
+            Latents are ranked in each view by tokens over tau: class token and patches on which they have more than \
+            0.2, over the images that have a snapshot in both views. Frequency is the share of the tokens of a kind \
+            on which a latent is active, mean its mean over those. BY CHANCE is what two unrelated draws would share, \
+            CONTROL the same figure of an SAE of random directions (`saectl sae random`), where there is one. \
             --as-published counts tokens of all kinds, prompts too, as the paper does.
             """)
     @OptionGroup var common: Common
@@ -68,8 +68,8 @@ struct Compare: ParsableCommand {
     var asPublished = false
 
     func validate() throws {
-        if [image, scope.label, scope.dataset].count(where: { $0 != nil }) > 1 {
-            throw ValidationError("Name one of --image, --class and --dataset, not several.")
+        if image != nil, scope.label != nil || scope.dataset != nil {
+            throw ValidationError("--image names one image: leave out --class and --dataset.")
         }
         if k?.hasAll ?? false { throw ValidationError("--k takes numbers from 1.") }
     }
@@ -89,12 +89,12 @@ struct Remap: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Which latents an adaptation gave to which classes, and what of its gain rests on them.",
         discussion: """
-            A class's own latents are its top k by tokens over tau (more than 0.2; class token and patches) on its
-            images, those that have a snapshot in both views. RE-ASSIGNED ones are among the second view's and not
-            the first's, but were another class's; NEW ones were no class's; LEFT ones were only the first view's.
-            HIGH, LOW, RISES, FALLS are the paper's groups. What the gain rests on is measured by setting the latents
-            of a group back to their base values on each image and answering again, the SAE's error term kept:
-            `random latents` is its control. Shuffled labels and an SAE of random directions (`saectl sae random`)
+            A class's own latents are its top k by tokens over tau (more than 0.2; class token and patches) on its \
+            images, those that have a snapshot in both views. RE-ASSIGNED ones are among the second view's and not \
+            the first's, but were another class's; NEW ones were no class's; LEFT ones were only the first view's. \
+            HIGH, LOW, RISES, FALLS are the paper's groups. What the gain rests on is measured by setting the latents \
+            of a group back to their base values on each image and answering again, the SAE's error term kept: \
+            `random latents` is its control. Shuffled labels and an SAE of random directions (`saectl sae random`) \
             stand beside the finding. Intervals: 95 %, bootstrap (classes: paired), the same for the same --seed.
             """)
     @OptionGroup var common: Common
@@ -153,11 +153,11 @@ struct Ablate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Accuracy with only a class's top latents, and without them.",
         discussion: """
-            For each class and k: ON keeps the class's top k latents on its images and takes all others away, OFF
-            takes only those away; the rest of the model runs on what is left. Figures are the share of a class's
-            images answered with it, means over classes; ON RANDOM and OFF RANDOM draw equally many active latents.
-            Latents are ranked by tokens over tau (more than 0.2) on the class's images, or as --by says. The SAE's
-            reconstruction stands for the activations; --error-term adds what it misses, so that OFF with nothing
+            For each class and k: ON keeps the class's top k latents on its images and takes all others away, OFF \
+            takes only those away; the rest of the model runs on what is left. Figures are the share of a class's \
+            images answered with it, means over classes; ON RANDOM and OFF RANDOM draw equally many active latents. \
+            Latents are ranked by tokens over tau (more than 0.2) on the class's images, or as --by says. The SAE's \
+            reconstruction stands for the activations; --error-term adds what it misses, so that OFF with nothing \
             taken away is the model itself. --as-published also subtracts the constant that the paper's code does.
             """)
     @OptionGroup var common: Common
@@ -204,7 +204,7 @@ struct Classify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "One image's classes, or the accuracy on a data set.",
         discussion: """
-            Classifies from stored snapshots by the view's class list. Accuracy is the share of the images whose label
+            Classifies from stored snapshots by the view's class list. Accuracy is the share of the images whose label \
             is a class that are answered with it; intervals are Wilson's, 95 %.
             """)
     @OptionGroup var common: Common

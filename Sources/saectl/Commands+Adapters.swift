@@ -34,8 +34,8 @@ struct AdapterAdd: ParsableCommand {
         commandName: "add",
         abstract: "Add an adapter; images in the store are encoded with it, at low priority.",
         discussion: """
-            FILE is a checkpoint of MaPLe, VPT, IVLP, CoOp or CoCoOp as the public trainers write it (.pth.tar), or a
-            folder: LoRA as PEFT writes it, a fine-tuned vision tower, or what `adapter export` wrote. What it is is
+            FILE is a checkpoint of MaPLe, VPT, IVLP, CoOp or CoCoOp as the public trainers write it (.pth.tar), or a \
+            folder: LoRA as PEFT writes it, a fine-tuned vision tower, or what `adapter export` wrote. What it is is \
             told by its keys and shapes. A checkpoint of another model is refused, both shapes named.
             """)
     @OptionGroup var common: Common

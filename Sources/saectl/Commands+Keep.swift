@@ -89,7 +89,7 @@ struct SaeRandom: ParsableCommand {
         commandName: "random",
         abstract: "Make a control: an SAE of random directions whose latents are active as often as those of another.",
         discussion: """
-            What `remap` or `compare` finds with a trained SAE and also with this one says nothing about the trained
+            What `remap` or `compare` finds with a trained SAE and also with this one says nothing about the trained \
             one's concepts. Images in the store are encoded with it; --control of `remap` names it.
             """)
     @OptionGroup var common: Common

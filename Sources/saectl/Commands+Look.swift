@@ -9,7 +9,7 @@ struct Images: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List images: all, of a label, those on which a latent is active, or those answered differently.",
         discussion: """
-            --disagree lists images whose answer, the likeliest class, differs between two views: first those that
+            --disagree lists images whose answer, the likeliest class, differs between two views: first those that \
             became wrong, then those that became right, then the others.
             """)
     @OptionGroup var common: Common
@@ -263,7 +263,7 @@ struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write latents of images to a numpy .npz file.",
         discussion: """
-            Keys: paths, image_ids, labels, tokens_per_image, token_kind (0 class, 1 patch, 2 prompt), and indptr,
+            Keys: paths, image_ids, labels, tokens_per_image, token_kind (0 class, 1 patch, 2 prompt), and indptr, \
             indices, data, shape of a scipy CSR matrix whose rows are tokens, image by image in the order of paths:
               f = numpy.load("x.npz")
               z = scipy.sparse.csr_matrix((f["data"], f["indices"], f["indptr"]), shape=f["shape"])

@@ -56,11 +56,13 @@ struct Add: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Put images into the drop folder.",
         discussion: """
-            Files are cloned, hard-linked or else copied under a hidden name and renamed into place. A folder's
-            images (JPEG, PNG, WebP by content) are taken with the names of the folders below it, so that class
-            folders stay class folders: what --label would say. A name that is taken by another content gets -1, -2, ...; the same content
-            is left as it is. Images go to images/[LABEL/] below the drop folder, with --dataset to
-            datasets/DATASET/[LABEL/]: `compare`, `remap`, `ablate` and `classify` can be asked about a data set.
+            Files are cloned, hard-linked or else copied under a hidden name and renamed into place. A folder's \
+            images (JPEG, PNG, WebP by content) are taken with the names of the folders below it, so that class \
+            folders stay class folders: what --label would say. A name that is taken by another content gets -1, \
+            -2, ...; the same content is left as it is.
+
+            Images go to images/[LABEL/] below the drop folder, with --dataset to datasets/DATASET/[LABEL/]: \
+            `compare`, `remap`, `ablate`, `classify` and `images --disagree` can be asked about a data set.
             """)
     @OptionGroup var common: Common
 

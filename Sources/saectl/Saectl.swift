@@ -11,15 +11,15 @@ struct Saectl: ParsableCommand {
         commandName: "saectl",
         abstract: "Asks saed what the patches of images show.",
         discussion: """
-            The daemon's socket is found by --socket, --root DIR (DIR/saed.sock), $SAED_SOCKET,
+            The daemon's socket is found by --socket, --root DIR (DIR/saed.sock), $SAED_SOCKET, \
             $XDG_RUNTIME_DIR/saed/saed.sock, /run/saed/saed.sock, in that order.
 
-            IMAGE is a path, a file name where it is unique, or the beginning of an id. A view is written
-            MODEL/ADAPTER/SAE, MODEL/ADAPTER or ADAPTER; where only one exists it need not be named, and two that
-            are compared are written BASE..ADAPTED. An option that takes a number counts latents, rows and columns
+            IMAGE is a path, a file name where it is unique, or the beginning of an id. A view is written \
+            MODEL/ADAPTER/SAE, MODEL/ADAPTER or ADAPTER; where only one exists it need not be named, and two that \
+            are compared are written BASE..ADAPTED. An option that takes a number counts latents, rows and columns \
             from 0.
 
-            Exit codes: 0 success; 1 the daemon's answer is an error, something asked for failed, or nothing
+            Exit codes: 0 success; 1 the daemon's answer is an error, something asked for failed, or nothing \
             was found; 2 the command line is wrong, or no daemon answers.
             """,
         version: SaedVersion.current,

@@ -110,6 +110,16 @@ import Testing
         ])
     }
 
+    @Test func adaptersAreSentElsewhere() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("lora/adapter_config.json", "{}")
+        try folder.write("own/adapter.json", "{}")
+        let paths = try ["lora", "own"].map { folder.path + "/" + $0 } + ["model.pth.tar-50", "prompts.pth.tar", "x.pth"].map { try folder.write($0, "") }
+        let plan = AddPlan(paths: paths, label: nil)
+        #expect(plan.items == [])
+        #expect(plan.failures.map(\.reason) == paths.map { "looks like an adapter: add it with `saectl adapter add \($0) --model MODEL --name NAME`" })
+    }
+
     @Test func aFailureLeavesNothingBehind() throws {
         let photos = try TemporaryFolder(), drop = try TemporaryFolder()
         let file = try photos.write("x.jpg", DropInTests.jpeg)

@@ -70,6 +70,42 @@ final class PlayedDaemon: RequestHandler {
             try await reply.part(part)
             return
         case .classesSet: part.classesSet = .with { ($0.model, $0.classes, $0.templates) = ("scenes", 2, 1) }
+        case .adapters:
+            for adapter in Sample.adapters {
+                part.adapters.adapters = [adapter]
+                try await reply.part(part)
+            }
+            return
+        case let .adapterAdd(add):
+            part.adapterAdd = .with { ($0.adapter, $0.backfill, $0.note) = (Sample.adapters[1], 400, add.classPosition) }
+        case let .adapterChange(change):
+            part.adapterChange = .with {
+                $0.adapter = Sample.adapters[1]
+                if change.action == .activate { $0.backfill = 1 }
+                if change.action == .remove { $0.note = "its file was moved to /srv/removed" }
+            }
+        case let .adapterExport(export):
+            part.adapterExport.files = [.with { ($0.name, $0.bytes) = ("adapter.json", 2) }, .with { ($0.name, $0.bytes) = ("adapter.safetensors", 9) }]
+            try await reply.part(part)
+            let json = try await reply.array(export.name == "evil" ? "../adapter.json" : "adapter.json", .u8, shape: [2])
+            try await reply.write(json, Array("{}".utf8))
+            guard export.name != "half" else { throw WireFailure(.internal, "the store is gone") }
+            let tensors = try await reply.array("adapter.safetensors", .u8, shape: [9])
+            try await reply.write(tensors, Array("four".utf8))
+            try await reply.write(tensors, Array("-five".utf8))
+            return
+        case .compare: part.compare = Sample.compare
+        case .remap:
+            // In two parts, the second of which has the classes but the first.
+            try await reply.progress(done: 1, total: 2, what: "ablation")
+            part.remap = Sample.remap
+            part.remap.classes = [Sample.remap.classes[0]]
+            try await reply.part(part)
+            part.remap = .with { $0.classes = Array(Sample.remap.classes.dropFirst()) }
+        case .ablate: part.ablate = Sample.ablate
+        case let .classify(classify): part.classify = classify.target == "shifted" ? Sample.classify : Sample.classifyImage
+        case let .disagree(disagree): part.disagree = disagree.hasLabel ? .with { $0.compared = 7 } : Sample.disagree
+        case .saeRandom: part.saeRandom = .with { $0.sae = .with { ($0.name, $0.model, $0.hook) = ("random", "scenes", "blocks.4.resid_post") } }
         default: throw WireFailure(.ambiguous, "'1.jpg' names 2 images", remedy: "name one of them", candidates: ["a/1.jpg", "b/1.jpg"])
         }
         try await reply.part(part)
@@ -94,7 +130,7 @@ struct Finished: Sendable {
     }()
 
     /// Runs a shell line in which `$saectl` is the program; on a thread of its own, for the played daemon runs here.
-    private func shell(_ line: String, _ arguments: [String] = [], environment: [String: String] = [:]) async throws -> Finished {
+    func shell(_ line: String, _ arguments: [String] = [], environment: [String: String] = [:]) async throws -> Finished {
         let program = try #require(ProgramTests.saectl, "no saectl beside the tests: run `swift build` first")
         return try await withCheckedThrowingContinuation { continuation in
             Thread {
@@ -115,12 +151,12 @@ struct Finished: Sendable {
         }
     }
 
-    private func saectl(_ arguments: String..., environment: [String: String] = [:]) async throws -> Finished {
+    func saectl(_ arguments: String..., environment: [String: String] = [:]) async throws -> Finished {
         try await shell("\"$saectl\" \"$@\"", arguments, environment: environment)
     }
 
     /// A played daemon and the folder of its socket and drop folder.
-    private func played(_ body: (PlayedDaemon, TemporaryFolder) async throws -> Void) async throws {
+    func played(_ body: (PlayedDaemon, TemporaryFolder) async throws -> Void) async throws {
         let folder = try TemporaryFolder()
         let daemon = PlayedDaemon(drop: folder.path + "/drop")
         try FileManager.default.createDirectory(atPath: daemon.drop, withIntermediateDirectories: true)
@@ -204,6 +240,13 @@ struct Finished: Sendable {
         (["show", "x", "--patch", "3"], "The value '3' is invalid for '--patch <row,column>'"), (["wait", "--timeout", "-1"], "--timeout"),
         (["export", "-o", "x.npz"], "Name images, or use --all."), (["export", "x", "--all", "-o", "x.npz"], "Name images or use --all, not both."),
         (["add", "x", "--label", "a/b"], "--label 'a/b' can't be a folder's name"), (["nonsense"], "Unexpected argument 'nonsense'"),
+        (["add", "x", "--dataset", ".a"], "--dataset '.a' can't be a folder's name"), (["compare"], "Missing expected argument '<base..adapted>'"),
+        (["compare", "maple"], "two views are written BASE..ADAPTED"), (["remap", "base.."], "'' on the right is no view"),
+        (["compare", "..x", "--image", "i", "--class", "c"], "--image names one image"), (["compare", "..x", "--k", "1,all"], "--k takes numbers from 1."),
+        (["remap", "..x", "--k", "0"], "--k is a number from 1."), (["ablate", "--top", "1,,2"], "The value '1,,2' is invalid for '--top <k,k,...>'"),
+        (["ablate", "--by", "size"], "The value 'size' is invalid"), (["ablate", "--error-term", "--as-published"], "--error-term is not as published"),
+        (["images", "--dataset", "d"], "--dataset goes with --disagree."), (["images", "--disagree", "..x", "--latent", "3"], "--disagree names two views"),
+        (["adapter", "add", "f"], "Missing expected argument '--name <name>'"), (["adapter", "add", "f", "--name", "n", "--class-position", "top"], "'top'"),
     ])
     func aWrongCommandLineIsExitCode2AndNamed(_ arguments: [String], _ message: String) async throws {
         let finished = try await shell("\"$saectl\" \"$@\"", arguments)
@@ -213,7 +256,10 @@ struct Finished: Sendable {
     @Test func helpNamesEveryCommand() async throws {
         let help = try await saectl("--help")
         #expect(help.status == 0)
-        for command in ["status", "wait", "add", "images", "show", "latents", "latent", "heatmap", "sheet", "models", "model", "saes", "sae", "classes", "views", "watch", "failures", "version", "export"] {
+        for command in [
+            "status", "wait", "add", "images", "show", "latents", "latent", "heatmap", "sheet", "compare", "remap", "ablate", "classify", "models", "model",
+            "adapters", "adapter", "saes", "sae", "classes", "views", "watch", "failures", "version", "export",
+        ] {
             #expect(help.output.contains("\n  \(command) "))
         }
         #expect(try await saectl("--version").output == SaedVersion.current + "\n")

@@ -104,6 +104,31 @@ def good():
     yield (Vector("refused", "client", "an error ends request 3; request 4 goes on")
            .send(ERROR, 3, pb.Error(code=pb.ERROR_CODE_AMBIGUOUS, message="'1.jpg' names 2 images", remedy="name one of them", candidates=["zebra/1.jpg", "horse/1.jpg"]))
            .send(END, 4))
+    yield (Vector("adaptation", "daemon", "version 1.1: an adapter, and what it changed")
+           .send(HELLO, 0, pb.Hello(minor=1, client="vectors"))
+           .send(REQUEST, 1, pb.Request(adapter_add=pb.AdapterAddRequest(path="/srv/model.pth.tar-5", model="scenes", name="maple", class_position="end")))
+           .send(REQUEST, 2, pb.Request(adapter_change=pb.AdapterChangeRequest(name="maple", action=pb.ADAPTER_ACTION_DEACTIVATE)))
+           .send(REQUEST, 3, pb.Request(compare=pb.CompareRequest(
+               base=pb.ViewName(adapter="base"), adapted=pb.ViewName(adapter="maple"), label="", dataset="shifted", ks=[1, 100, 49152], as_published=True)))
+           .send(REQUEST, 4, pb.Request(remap=pb.RemapRequest(base=pb.ViewName(adapter="base"), adapted=pb.ViewName(adapter="maple"), k=50, seed=0, rounds=1000)))
+           .send(REQUEST, 5, pb.Request(ablate=pb.AblateRequest(label="red star", ks=[1, 0], by="class-count", error_term=True, seed=(1 << 64) - 1)))
+           .send(REQUEST, 6, pb.Request(classify=pb.ClassifyRequest(image=pb.ImageReference(text="shifted"), target="shifted", top=10)))
+           .send(REQUEST, 7, pb.Request(disagree=pb.DisagreeRequest(adapted=pb.ViewName(adapter="maple"), limit=50)))
+           .send(REQUEST, 8, pb.Request(sae_random=pb.SaeRandomRequest(name="random", like="scenes"))))
+    yield (Vector("remap", "client", "an answer in two parts that are merged, and a share that is not there")
+           .send(WELCOME, 0, pb.Welcome(minor=1, server="saed 0.1.0", request_bytes_max=1 << 20, requests_open_max=16))
+           .send(PROGRESS, 4, pb.Progress(done=1, total=50, what="star"))
+           .send(PART, 4, pb.Reply(remap=pb.RemapReply(
+               scope="data set 'shifted'", images=50, base_accuracy=0.5, adapted_accuracy=0.5, change_interval=pb.Interval(low=-0.125, high=0.125),
+               classes=[pb.ClassRemap(label="star", images=25, change=0.25, moves=[pb.LatentChange(
+                   latent=4095, adapted_rank=1, adapted_count=7, kinds=[pb.KindChange(kind=pb.TOKEN_KIND_CLASS, adapted_frequency=1, adapted_mean=0)])])],
+               explained=[pb.ExplainedShare(group="re-assigned", accuracy_without=0.5, latents=15)])))
+           .send(PART, 4, pb.Reply(remap=pb.RemapReply(classes=[pb.ClassRemap(label="square", images=25, change=-0.25)])))
+           .send(END, 4))
+    yield (Vector("events", "client", "events of version 1.1, and of a later one")
+           .send(PART, 9, pb.Reply(event=pb.Event(kind=pb.EVENT_KIND_ADAPTER_ADDED, time_ms=1, text="maple")))
+           .send(PART, 9, pb.Reply(event=pb.Event(kind=pb.EVENT_KIND_BACKFILL, time_ms=2, view=pb.ViewName(model="scenes", adapter="maple", sae="scenes"), count=400)))
+           .send(PART, 9, payload=bytes([0x8A, 0x01, 0x03, 0x08, 0xE7, 0x07])).send(END, 9))
     yield Vector("given-up", "client", "an error for the whole connection").send(ERROR, 0, pb.Error(code=pb.ERROR_CODE_TOO_LARGE, message="a 'request' frame of 1048577 bytes; at most 1048576 are allowed"))
     yield Vector("ping", "daemon", "a ping with a payload to be echoed").send(HELLO, 0, hello).send(PING, payload=b"\x2a\x00\x00\x00")
     yield Vector("pong", "client", "its answer").send(PONG, payload=b"\x2a\x00\x00\x00")

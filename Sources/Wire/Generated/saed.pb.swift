@@ -3051,7 +3051,7 @@ public nonisolated struct Saed_AdapterAddRequest: Sendable {
   public init() {}
 }
 
-/// Progress frames, then one AdapterAddReply.
+/// Progress frames (tensors), then one AdapterAddReply.
 public nonisolated struct Saed_AdapterAddReply: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -3190,7 +3190,7 @@ public nonisolated struct Saed_CompareRequest: Sendable {
   /// Clears the value of `adapted`. Subsequent reads from it will return its default value.
   public mutating func clearAdapted() {self._adapted = nil}
 
-  /// At most one of these three; none: all images.
+  /// One image; or those of a label, of a data set, of both; none of them: all images.
   public var image: Saed_ImageReference {
     get {_image ?? Saed_ImageReference()}
     set {_image = newValue}
@@ -3468,6 +3468,7 @@ public nonisolated struct Saed_RemapRequest: Sendable {
   /// Clears the value of `adapted`. Subsequent reads from it will return its default value.
   public mutating func clearAdapted() {self._adapted = nil}
 
+  /// Only images of this data set, of this class, of both.
   public var dataset: String {
     get {_dataset ?? String()}
     set {_dataset = newValue}
@@ -3477,7 +3478,6 @@ public nonisolated struct Saed_RemapRequest: Sendable {
   /// Clears the value of `dataset`. Subsequent reads from it will return its default value.
   public mutating func clearDataset() {self._dataset = nil}
 
-  /// Only this class.
   public var label: String {
     get {_label ?? String()}
     set {_label = newValue}
@@ -3778,7 +3778,7 @@ public nonisolated struct Saed_RemapFigures: Sendable {
   fileprivate var _overlapInterval: Saed_Interval? = nil
 }
 
-/// Progress frames, then one or more RemapReply: merged, lists grow.
+/// Progress frames (images), then one or more RemapReply: merged, lists grow.
 public nonisolated struct Saed_RemapReply: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -3926,7 +3926,7 @@ public nonisolated struct Saed_AblateRequest: Sendable {
   /// Clears the value of `view`. Subsequent reads from it will return its default value.
   public mutating func clearView() {self._view = nil}
 
-  /// At most one of both; none: all images.
+  /// Only images of this label, of this data set, of both.
   public var label: String {
     get {_label ?? String()}
     set {_label = newValue}
@@ -4040,7 +4040,7 @@ public nonisolated struct Saed_ClassAblation: Sendable {
   public init() {}
 }
 
-/// Progress frames, then one or more AblateReply: merged, lists grow.
+/// Progress frames (images), then one or more AblateReply: merged, lists grow.
 public nonisolated struct Saed_AblateReply: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -4183,7 +4183,7 @@ public nonisolated struct Saed_AnswerCount: Sendable {
   public init() {}
 }
 
-/// Progress frames, then, for one image, one ClassifyReply; for many, one or more: merged, lists grow.
+/// Progress frames (images), then, for one image, one ClassifyReply; for many, one or more: merged, lists grow.
 public nonisolated struct Saed_ClassifyReply: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -4383,7 +4383,7 @@ public nonisolated struct Saed_Disagreement: Sendable {
   fileprivate var _image: Saed_ImageInfo? = nil
 }
 
-/// Progress frames, then one or more DisagreeReply, together the list: first those that became wrong, then those that
+/// Progress frames (images), then one or more DisagreeReply, together the list: first those that became wrong, then those that
 /// became right, then the others; within each the surest adapted answer first.
 public nonisolated struct Saed_DisagreeReply: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
