@@ -73,12 +73,13 @@ extension Saed_RemapReply {
         out += terminal.prose(
             "\(scope): \(count(images, "image")) of \(count(classes.count, "class", "classes")) in both views"
                 + (leftOut > 0 ? "; \(leftOut) left out: no label that is a class" : ""))
-        out += terminal.prose(
-            "accuracy \(baseAccuracy.percent)\(hasBaseInterval ? " " + baseInterval.percent : "") \(terminal.arrow) \(adaptedAccuracy.percent)"
-                + "\(hasAdaptedInterval ? " " + adaptedInterval.percent : ""), change \(change.points)\(hasChangeInterval ? " " + changeInterval.points : "")")
+        let before = baseAccuracy.percent + (hasBaseInterval ? " " + baseInterval.percent : "")
+        let after = adaptedAccuracy.percent + (hasAdaptedInterval ? " " + adaptedInterval.percent : "")
+        out += terminal.prose("accuracy \(before) \(terminal.arrow) \(after), change \(change.points)" + (hasChangeInterval ? " " + changeInterval.points : ""))
         out += "\n" + terminal.heading("each class's top \(k) latents, beside the controls") + "\n" + figuresText(for: terminal)
         if figures.contains(where: { !$0.groups.isEmpty }) {
-            out += "\n" + terminal.heading("the paper's groups: latents a class, and correlation with its change of accuracy") + "\n" + groupsText(for: terminal)
+            out += "\n" + terminal.heading("the paper's groups: latents a class, and correlation with its change of accuracy") + "\n"
+            out += groupsText(for: terminal)
         }
         if !explained.isEmpty {
             out += "\n" + terminal.heading("what the gain rests on: latents set back to their base values") + "\n" + explainedText(for: terminal)
@@ -90,7 +91,9 @@ extension Saed_RemapReply {
         if classes.count == 1, let only = classes.first, !only.moves.isEmpty {
             out += "\n" + terminal.heading("latents whose rank moved most") + "\n" + terminal.changes(Array(only.moves.prefix(top)))
         }
-        if !latents.isEmpty { out += "\n" + terminal.heading("latents that changed classes") + "\n" + movedText(Array(latents.prefix(top)), for: terminal) }
+        if !latents.isEmpty {
+            out += "\n" + terminal.heading("latents that changed classes") + "\n" + movedText(Array(latents.prefix(top)), for: terminal)
+        }
         return out + "\n" + terminal.remarks(definitions, notes: notes)
     }
 

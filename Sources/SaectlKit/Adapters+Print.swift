@@ -20,8 +20,8 @@ extension Saed_AdapterInfo {
         let kept = sharesWith.isEmpty ? "\(snapshots)" : "as \(sharesWith)"
         let from = embedded ? "built in" : path.isEmpty ? "-" : path
         return [
-            name, model, method, prompts(prompts, depth: visionDepth), prompts(textPrompts, depth: textDepth), state.isEmpty ? "-" : state, kept, "\(queued)",
-            from,
+            name, model, method, prompts(prompts, depth: visionDepth), prompts(textPrompts, depth: textDepth), state.isEmpty ? "-" : state, kept,
+            "\(queued)", from,
         ]
     }
 
@@ -41,8 +41,8 @@ public func adaptersText(_ adapters: [Saed_AdapterInfo], for terminal: Terminal)
     return table.text(for: terminal)
         + terminal.remarks(
             [
-                "VISION, TEXT: prompts x blocks that get them (1: shallow). IMAGES: those that have a snapshot; \"as NAME\": its vision side is that of NAME, "
-                    + "whose snapshots it uses.",
+                "vision, text: prompts x blocks that get them (1: shallow)",
+                "images: those that have a snapshot; as NAME: it uses the snapshots of NAME, whose vision side is the same",
             ], notes: [])
 }
 

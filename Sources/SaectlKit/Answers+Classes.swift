@@ -48,7 +48,7 @@ extension Saed_AblateReply {
         }
         let names = points.map { name($0) }.joined(separator: ", ")
         return "\n" + terminal.heading("classes, those that lose most first") + rest + "\n" + table.text(for: terminal)
-            + terminal.remarks(["Curves from 0 to 100 % over k = \(names)."], notes: [])
+            + terminal.remarks(["curves: 0 to 100 % over k = \(names)"], notes: [])
     }
 }
 

@@ -119,7 +119,9 @@ struct Remap: ParsableCommand {
     @Flag(name: .long, help: "Leave out what the gain rests on, the only part that runs the model.")
     var noAblation = false
 
-    @Option(name: .long, help: ArgumentHelp("The SAE of random directions that is the control (default: one made like the views' SAE).", valueName: "sae"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("The SAE of random directions that is the control (default: one made like the views' SAE).", valueName: "sae"))
     var control: String?
 
     @Flag(name: .long, help: "The paper's definitions instead: tokens of all kinds.")
@@ -192,7 +194,8 @@ struct Ablate: ParsableCommand {
         if let view = view.view { request.view = view }
         if let label = scope.label { request.label = label }
         if let dataset = scope.dataset { request.dataset = dataset }
-        (request.ks, request.by, request.errorTerm, request.asPublished, request.seed) = (top?.counts ?? [], by.rawValue, errorTerm, asPublished, seed)
+        (request.ks, request.by, request.errorTerm) = (top?.counts ?? [], by.rawValue, errorTerm)
+        (request.asPublished, request.seed) = (asPublished, seed)
         var bar = ProgressBar(unit: "images")
         let reply = try common.connect().askMerging(Saed_Request(.ablate(request))) { bar.show($0) }.ablate
         bar.finish()
@@ -210,7 +213,9 @@ struct Classify: ParsableCommand {
     @OptionGroup var common: Common
     @OptionGroup var view: ViewOption
 
-    @Argument(help: ArgumentHelp("A path, a file name where unique, or the beginning of an id; a data set's name; or `all`.", valueName: "image|dataset|all"))
+    @Argument(
+        help: ArgumentHelp(
+            "A path, a file name where unique, or the beginning of an id; a data set's name; or `all`.", valueName: "image|dataset|all"))
     var target: String
 
     @Option(name: .long, help: "So many classes of an image, or rows of each table; --json always has every class of a data set.")

@@ -145,7 +145,11 @@ struct Common: ParsableArguments {
 
 /// `--view`.
 struct ViewOption: ParsableArguments {
-    @Option(name: .long, help: ArgumentHelp("MODEL/ADAPTER/SAE, or ADAPTER alone; an empty part stands for the only one there is, an empty adapter for the base.", valueName: "view"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "MODEL/ADAPTER/SAE, or ADAPTER alone; an empty part stands for the only one there is, an empty adapter for the base.",
+            valueName: "view"))
     var view: Saed_ViewName?
 }
 

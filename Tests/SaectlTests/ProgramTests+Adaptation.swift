@@ -7,34 +7,38 @@ import Wire
 extension ProgramTests {
     @Test func whatIsAskedIsWhatWasWritten() async throws {
         try await played { daemon, folder in
-            func last() throws -> Saed_Request { try #require(daemon.seen.withLock { $0.last }) }
-            let root = ["--root", folder.path]
+            /// - Parameter line: words between spaces; '_' is a space in a word.
+            func asked(_ line: String) async throws -> Saed_Request {
+                let words = line.split(separator: " ").map { String($0.replacing("_", with: " ")) }
+                _ = try await shell("\"$saectl\" \"$@\"", words + ["--root", folder.path])
+                return try #require(daemon.seen.withLock { $0.last })
+            }
 
-            _ = try await shell("\"$saectl\" \"$@\"", ["compare", "scenes/base/s..scenes/maple/s", "--class", "red star", "--dataset", "d", "--k", "1,20", "--top", "3", "--as-published"] + root)
-            let compare = try last().compare
+            let compare = try await asked("compare scenes/base/s..scenes/maple/s --class red_star --dataset d --k 1,20 --top 3 --as-published").compare
             #expect(compare.base == Sample.view("base", "s") && compare.adapted == Sample.view("maple", "s") && !compare.hasImage)
             #expect(compare.label == "red star" && compare.dataset == "d" && compare.ks == [1, 20] && compare.top == 3 && compare.asPublished)
-            _ = try await shell("\"$saectl\" \"$@\"", ["compare", "..maple", "--image", "1.jpg"] + root)
-            #expect(try last().compare.image.text == "1.jpg" && last().compare.base.adapter == "base" && last().compare.ks == [])
+            let one = try await asked("compare ..maple --image 1.jpg").compare
+            #expect(one.image.text == "1.jpg" && one.base.adapter == "base" && one.ks == [])
 
-            _ = try await shell("\"$saectl\" \"$@\"", ["remap", "base..vpt", "--label", "star", "--k", "7", "--seed", "18446744073709551615", "--rounds", "9", "--no-ablation", "--control", "r"] + root)
-            let remap = try last().remap
-            #expect(remap.label == "star" && remap.k == 7 && remap.seed == .max && remap.rounds == 9 && remap.noAblation && remap.controlSae == "r" && !remap.hasDataset)
+            let remap = try await asked(
+                "remap base..vpt --label star --k 7 --seed 18446744073709551615 --rounds 9 --no-ablation --control r"
+            ).remap
+            #expect(remap.label == "star" && remap.k == 7 && remap.seed == .max && remap.rounds == 9 && !remap.hasDataset)
+            #expect(remap.noAblation && remap.controlSae == "r" && !remap.asPublished)
 
-            _ = try await shell("\"$saectl\" \"$@\"", ["ablate", "--view", "maple", "--top", "5,all", "--by", "peak", "--error-term", "--seed", "3"] + root)
-            let ablate = try last().ablate
-            #expect(ablate.view.adapter == "maple" && ablate.ks == [5, 0] && ablate.by == "peak" && ablate.errorTerm && ablate.seed == 3 && !ablate.hasLabel)
+            let ablate = try await asked("ablate --view maple --top 5,all --by peak --error-term --seed 3").ablate
+            #expect(ablate.view.adapter == "maple" && ablate.ks == [5, 0] && ablate.by == "peak" && !ablate.hasLabel)
+            #expect(ablate.errorTerm && ablate.seed == 3)
 
-            _ = try await shell("\"$saectl\" \"$@\"", ["images", "--disagree", "..maple", "--dataset", "d", "--limit", "4", "--offset", "2"] + root)
-            let disagree = try last().disagree
+            let disagree = try await asked("images --disagree ..maple --dataset d --limit 4 --offset 2").disagree
             #expect(disagree.adapted.adapter == "maple" && disagree.dataset == "d" && disagree.limit == 4 && disagree.offset == 2)
 
-            _ = try await shell("\"$saectl\" \"$@\"", ["adapter", "add", "x/../model.pth.tar-5", "--model", "scenes", "--name", "maple", "--class-position", "middle"] + root)
-            let add = try last().adapterAdd
-            #expect(add.path == FileManager.default.currentDirectoryPath + "/model.pth.tar-5" && add.name == "maple" && add.classPosition == "middle")
+            let add = try await asked("adapter add x/../model.pth.tar-5 --model scenes --name maple --class-position middle").adapterAdd
+            #expect(add.path == FileManager.default.currentDirectoryPath + "/model.pth.tar-5")
+            #expect(add.model == "scenes" && add.name == "maple" && add.classPosition == "middle")
 
-            _ = try await shell("\"$saectl\" \"$@\"", ["sae", "random", "r", "--like", "scenes", "--seed", "5"] + root)
-            #expect(try last().saeRandom == .with { ($0.name, $0.like, $0.seed) = ("r", "scenes", 5) })
+            let random = try await asked("sae random r --like scenes --seed 5").saeRandom
+            #expect(random == .with { ($0.name, $0.like, $0.seed) = ("r", "scenes", 5) })
         }
     }
 
@@ -105,7 +109,8 @@ extension ProgramTests {
     @Test func whereTwoViewsAgreeNothingIsFound() async throws {
         try await played { _, folder in
             let none = try await saectl("images", "--disagree", "base..maple", "--label", "star", "--root", folder.path)
-            #expect(none.status == 1 && none.output == "" && none.errors == "0 of 7 images are answered differently: 0 became right, 0 wrong, 0 neither\n")
+            #expect(none.status == 1 && none.output == "")
+            #expect(none.errors == "0 of 7 images are answered differently: 0 became right, 0 wrong, 0 neither\n")
             let some = try await saectl("images", "--disagree", "base..maple", "--root", folder.path)
             #expect(some.status == 0 && some.output.hasPrefix("        LABEL") && some.errors.hasPrefix("3 of 400 images"))
             let json = try await saectl("images", "--disagree", "base..maple", "--json", "--root", folder.path)
@@ -115,7 +120,8 @@ extension ProgramTests {
 
     @Test func oneImageOrADataSetIsClassified() async throws {
         try await played { daemon, folder in
-            #expect(try await saectl("classify", "shifted", "--view", "maple", "--root", folder.path).output.hasPrefix("data set 'shifted' under scenes/maple/scenes\n"))
+            let set = try await saectl("classify", "shifted", "--view", "maple", "--root", folder.path)
+            #expect(set.status == 0 && set.output.hasPrefix("data set 'shifted' under scenes/maple/scenes\n"))
             let file = try folder.write("star.jpg", [])
             #expect(try await saectl("classify", file, "--top", "3", "--root", folder.path).output.contains("91.0 %"))
             let request = try #require(daemon.seen.withLock { $0.last?.classify })
@@ -132,8 +138,10 @@ extension ProgramTests {
             #expect(try folder.read("drop/datasets/shifted/star/1.jpg") == DropInTests.jpeg)
             let follow = try #require(daemon.seen.withLock { $0.last?.follow })
             #expect(follow.folder == folder.path + "/drop/datasets/shifted" && follow.paths == ["square/2.jpg", "star/1.jpg"])
-            let labelled = try await saectl("add", folder.path + "/photos/star/1.jpg", "--dataset", "shifted", "--label", "circle", "--json", "--root", folder.path)
-            #expect((labelled.json["added"] as? [[String: Any]])?.first?["path"] as? String == folder.path + "/drop/datasets/shifted/circle/1.jpg")
+            let photo = folder.path + "/photos/star/1.jpg"
+            let labelled = try await saectl("add", photo, "--dataset", "shifted", "--label", "circle", "--json", "--root", folder.path)
+            let first = (labelled.json["added"] as? [[String: Any]])?.first
+            #expect(first?["path"] as? String == folder.path + "/drop/datasets/shifted/circle/1.jpg")
         }
     }
 }
