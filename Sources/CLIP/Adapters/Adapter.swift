@@ -190,7 +190,9 @@ extension AdapterEffect {
             (shape.visionWidth, shape.visionBlocksMin) = (visionPrompts.width, visionPrompts.layers.count)
         }
         if let context {
-            (shape.textWidth, shape.textBlocksMin) = (context.width, 1 + context.deep.count)
+            shape.textWidth = context.width
+            // MaPLe couples both sides: in a text tower of fewer blocks the last prompts serve the vision side alone.
+            shape.textBlocksMin = method == .maple ? 1 : 1 + context.deep.count
             shape.contextMin = context.count
         }
         if let metaNet { shape.projection = metaNet.inputs }
