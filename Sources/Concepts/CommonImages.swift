@@ -40,7 +40,7 @@ struct CommonImages {
         (self.both, isMasked) = (both, differing > 0)
         if isMasked {
             // Many images of other labels would be walked for nothing.
-            if let label, differing > Store.fewImages { groups = groups.only(label: label) }
+            if let label, differing > store.options.correctedImagesMax { groups = groups.only(label: label) }
             groups = groups.only(where: both)
         }
         self.groups = groups

@@ -23,9 +23,6 @@ package struct ViewMoment: Sendable {
 }
 
 extension Store {
-    /// Single images whose postings a correction reads from their snapshots, at about a millisecond each.
-    package static let fewImages = 128
-
     package func moment(of id: ViewRecord.ID) throws(StoreError) -> ViewMoment {
         let changes = changeCount
         let view = try self.view(id)
@@ -198,7 +195,7 @@ extension Store {
             let slots = now.indices.filter { now[$0] != (then[$0] < 0 ? -1 : current[Int(then[$0])]) }
             guard !slots.isEmpty else { continue }
             changed += slots.count
-            guard changed <= Store.fewImages else { return nil }
+            guard changed <= options.correctedImagesMax else { return nil }
             let old = slots.map { then[$0] < 0 ? -1 : current[Int(then[$0])] }
             guard !old.contains(gone) else { return nil }
             sources += corrections(segment, slots, plus: slots.map { now[$0] }, minus: old, moment)

@@ -28,6 +28,8 @@ public struct StoreOptions: Sendable {
     public var compressionLevel: Int32 = 3
     /// Keep given activations beside the latents.
     public var keepActivations = false
+    /// Changed images that a class table is corrected for, at about a millisecond each; beyond, it is made anew.
+    package var correctedImagesMax = 128
     package var faults: FaultInjector?
 
     public init() {}

@@ -93,8 +93,11 @@ struct TotalsCell {
 
     /// Whether any token is over tau: such entries come first in a group's block.
     var isLoud: Bool { classOver != 0 || patchOver != 0 || promptOver != 0 }
-    /// Nothing is left, or nothing came in.
-    var isEmpty: Bool { anyImages == 0 && images == 0 && !isLoud && classActive == 0 && patchActive == 0 && promptActive == 0 }
+    /// Nothing came in, or as much as went. In a correction counts may cancel where sums do not.
+    var isEmpty: Bool {
+        anyImages == 0 && images == 0 && !isLoud && classActive == 0 && patchActive == 0 && promptActive == 0
+            && classSum == 0 && patchSum == 0 && promptSum == 0
+    }
 }
 
 extension LatentTotals {
