@@ -46,7 +46,7 @@ extension Saed_CompareReply {
                     ]
                 }),
             "gained": JSON(gained.map(\.json)), "lost": JSON(lost.map(\.json)), "changed": JSON(changed.map(\.json)), "cosine": JSON(cosine),
-            "control_cosine": .optional(controlCosine, hasControlCosine), "control_view": .optional(controlView),
+            "control_cosine": .optional(controlCosine, hasControlCosine), "control_view": .optional(controlView), "k": JSON(k),
             "definitions": JSON(definitions), "notes": JSON(notes),
         ]
     }

@@ -43,10 +43,10 @@ extension Saed_CompareReply {
         out += terminal.prose(
             "cosine of the latents' counts \(cosine.fixed(3))" + (hasControlCosine ? " (control \(controlView): \(controlCosine.fixed(3)))" : ""))
         out += "\n" + terminal.heading("overlap of both views' top k latents") + "\n" + overlapText(for: terminal)
-        let k = overlap.map(\.k).max() ?? 0
-        out += list("gained: among the top \(k) of the second view only", gained, for: terminal)
-        out += list("lost: among the top \(k) of the first view only", lost, for: terminal)
-        out += list("changed most, wherever they rank", changed, for: terminal)
+        let top = k > 0 ? "top \(k)" : "top latents"
+        out += list("gained: among the \(top) of the second view only", gained, for: terminal)
+        out += list("lost: among the \(top) of the first view only", lost, for: terminal)
+        out += list("moved most", changed, for: terminal)
         return out + "\n" + terminal.remarks(definitions, notes: notes)
     }
 
@@ -131,7 +131,7 @@ extension Saed_RemapReply {
         var table = Table(["SET BACK".left, "LATENTS".right, "ACCURACY".right, "OF THE GAIN".right, "95 %".right, "".left])
         for group in explained {
             table.add([
-                group.group, "\(group.latents)", group.accuracyWithout.percent, group.hasShare ? (group.share * 100).fixed(1) + " %" : "-",
+                group.group, group.latents > 0 ? "\(group.latents)" : "-", group.accuracyWithout.percent, group.hasShare ? (group.share * 100).fixed(1) + " %" : "-",
                 group.hasShareInterval ? group.shareInterval.percent : "-", group.hasShare ? terminal.bar(group.share, cells: 16) : "",
             ])
         }

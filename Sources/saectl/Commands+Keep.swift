@@ -110,7 +110,7 @@ struct SaeRandom: ParsableCommand {
         var request = Saed_SaeRandomRequest()
         (request.name, request.like, request.model) = (name, like, model ?? "")
         if let seed { request.seed = seed }
-        var bar = ProgressBar(unit: "latents")
+        var bar = ProgressBar(unit: "images")
         let reply = try common.connect().ask(Saed_Request(.saeRandom(request))) { bar.show($0) }.saeRandom
         bar.finish()
         common.print(reply.json, reply.text)

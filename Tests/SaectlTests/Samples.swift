@@ -51,6 +51,7 @@ enum Sample {
         $0.changed = [change(4321, ranks: (0, 3), counts: (0, 812))]
         $0.cosine = 0.8342
         $0.controlCosine = 0.99
+        $0.k = 100
         $0.controlView = "scenes/maple/random"
         $0.definitions = [
             "A latent's count: tokens (class and patches, prompts never) on which it has more than 0.2, over images that have a snapshot in both views.",
@@ -108,7 +109,7 @@ enum Sample {
         }
         for (name, accuracy, share, latents) in [
             ("kept", 0.7, 0.311, 31), ("re-assigned", 0.55, 0.67, 15), ("newly used", 0.81, 0.048, 4), ("all of them", 0.42, 0.981, 50),
-            ("random latents", 0.835, -0.012, 50),
+            ("random latents", 0.835, -0.012, 50), ("every latent", 0.43, 0.957, 4096), ("whole vision side", 0.425, nil, 0),
         ] as [(String, Double, Double?, UInt32)] {
             $0.explained.append(.with {
                 ($0.group, $0.accuracyWithout, $0.latents) = (name, accuracy, latents)

@@ -3249,7 +3249,7 @@ public nonisolated struct Saed_OverlapPoint: Sendable {
   /// In both.
   public var shared: UInt32 = 0
 
-  /// shared / k.
+  /// shared / k, or by the longer list's length where fewer latents have a token over tau.
   public var share: Double = 0
 
   /// The share that two unrelated draws from the latents active in either view would have.
@@ -3388,8 +3388,8 @@ public nonisolated struct Saed_CompareReply: @unchecked Sendable {
     set {_uniqueStorage()._overlap = newValue}
   }
 
-  /// Among the adapted view's top latents (of the largest k) and not among the base's, by adapted rank; and the other
-  /// way round, by base rank.
+  /// Among the adapted view's first `k` latents and not among the base's, by adapted rank; and the other way round, by
+  /// base rank.
   public var gained: [Saed_LatentChange] {
     get {_storage._gained}
     set {_uniqueStorage()._gained = newValue}
@@ -3400,7 +3400,7 @@ public nonisolated struct Saed_CompareReply: @unchecked Sendable {
     set {_uniqueStorage()._lost = newValue}
   }
 
-  /// Those whose count changed most, wherever they rank.
+  /// Those whose rank moved most (by 1 / log2(1 + rank)).
   public var changed: [Saed_LatentChange] {
     get {_storage._changed}
     set {_uniqueStorage()._changed = newValue}
@@ -3436,6 +3436,12 @@ public nonisolated struct Saed_CompareReply: @unchecked Sendable {
   public var controlView: String {
     get {_storage._controlView}
     set {_uniqueStorage()._controlView = newValue}
+  }
+
+  /// What `gained` and `lost` are in or out of: the largest of `ks` that were asked for, else 50.
+  public var k: UInt32 {
+    get {_storage._k}
+    set {_uniqueStorage()._k = newValue}
   }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -3704,7 +3710,8 @@ public nonisolated struct Saed_ExplainedShare: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// "kept", "re-assigned", "newly used", "left", "all of them", "random latents".
+  /// "kept", "re-assigned", "newly used", "left", "all of them"; "random latents": as many as changed, none of those;
+  /// "every latent": of the dictionary; "whole vision side": the base's embedding, under the adapted text.
   public var group: String = String()
 
   public var accuracyWithout: Double = 0
@@ -3728,7 +3735,7 @@ public nonisolated struct Saed_ExplainedShare: Sendable {
   /// Clears the value of `shareInterval`. Subsequent reads from it will return its default value.
   public mutating func clearShareInterval() {self._shareInterval = nil}
 
-  /// Set back a class, on average.
+  /// Set back a class, on average; 0: none, or no latents but the embedding.
   public var latents: UInt32 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -9706,7 +9713,7 @@ nonisolated extension Saed_LatentChange: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension Saed_CompareReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CompareReply"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}base\0\u{1}adapted\0\u{1}scope\0\u{1}images\0\u{3}only_base\0\u{3}only_adapted\0\u{1}overlap\0\u{1}gained\0\u{1}lost\0\u{1}changed\0\u{1}cosine\0\u{1}definitions\0\u{1}notes\0\u{3}control_cosine\0\u{3}control_view\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}base\0\u{1}adapted\0\u{1}scope\0\u{1}images\0\u{3}only_base\0\u{3}only_adapted\0\u{1}overlap\0\u{1}gained\0\u{1}lost\0\u{1}changed\0\u{1}cosine\0\u{1}definitions\0\u{1}notes\0\u{3}control_cosine\0\u{3}control_view\0\u{1}k\0")
 
   fileprivate class _StorageClass {
     var _base: Saed_ViewName? = nil
@@ -9724,6 +9731,7 @@ nonisolated extension Saed_CompareReply: SwiftProtobuf.Message, SwiftProtobuf._M
     var _notes: [String] = []
     var _controlCosine: Double? = nil
     var _controlView: String = String()
+    var _k: UInt32 = 0
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -9749,6 +9757,7 @@ nonisolated extension Saed_CompareReply: SwiftProtobuf.Message, SwiftProtobuf._M
       _notes = source._notes
       _controlCosine = source._controlCosine
       _controlView = source._controlView
+      _k = source._k
     }
   }
 
@@ -9782,6 +9791,7 @@ nonisolated extension Saed_CompareReply: SwiftProtobuf.Message, SwiftProtobuf._M
         case 13: try { try decoder.decodeRepeatedStringField(value: &_storage._notes) }()
         case 14: try { try decoder.decodeSingularDoubleField(value: &_storage._controlCosine) }()
         case 15: try { try decoder.decodeSingularStringField(value: &_storage._controlView) }()
+        case 16: try { try decoder.decodeSingularUInt32Field(value: &_storage._k) }()
         default: break
         }
       }
@@ -9839,6 +9849,9 @@ nonisolated extension Saed_CompareReply: SwiftProtobuf.Message, SwiftProtobuf._M
       if !_storage._controlView.isEmpty {
         try visitor.visitSingularStringField(value: _storage._controlView, fieldNumber: 15)
       }
+      if _storage._k != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._k, fieldNumber: 16)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -9863,6 +9876,7 @@ nonisolated extension Saed_CompareReply: SwiftProtobuf.Message, SwiftProtobuf._M
         if _storage._notes != rhs_storage._notes {return false}
         if _storage._controlCosine != rhs_storage._controlCosine {return false}
         if _storage._controlView != rhs_storage._controlView {return false}
+        if _storage._k != rhs_storage._k {return false}
         return true
       }
       if !storagesAreEqual {return false}
