@@ -338,7 +338,10 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     figures = rounded(evaluate(args.models))
-    with open(os.path.join(args.models, "figures.json"), "w") as f:
+    path = os.path.join(args.models, "figures.json")
+    if os.path.exists(path):  # what evaluate_adapters.py has measured stays
+        figures |= {k: v for k, v in json.load(open(path)).items() if k == "adapters"}
+    with open(path, "w") as f:
         json.dump(figures, f, indent=1)
         f.write("\n")
     text = table(figures)

@@ -122,7 +122,7 @@ def shape_rings(shape: str) -> list[np.ndarray]:
 _RINGS = {shape: shape_rings(shape) for shape in SHAPES}
 
 
-def _path(rings: list[np.ndarray]) -> skia.Path:
+def closed_path(rings: list[np.ndarray]) -> skia.Path:
     path = skia.Path()
     path.setFillType(skia.PathFillType.kEvenOdd)
     for ring in rings:
@@ -303,7 +303,7 @@ def _draw_object(canvas: skia.Canvas, item: dict, rings: list[np.ndarray], dark:
     x, y, diameter = item["x"], item["y"], item["diameter"]
     jitter = rng.uniform(0.93, 1.06) + rng.uniform(-0.03, 0.03, 3)
     colour = np.clip(np.asarray(COLOURS[item["colour"]], float) * jitter, 0, 255)
-    path = _path(rings)
+    path = closed_path(rings)
     drop = float(diameter * rng.uniform(0.04, 0.08))
     shadow = skia.Paint(AntiAlias=True, Color=skia.Color(0, 0, 0, int(rng.uniform(80, 130))),
                         MaskFilter=skia.MaskFilter.MakeBlur(skia.kNormal_BlurStyle, float(diameter * 0.05)))
@@ -371,7 +371,7 @@ def _place(rng: np.random.Generator, diameters: list[float]) -> list[tuple[float
     return placed
 
 
-def _coverage(all_rings: list[list[np.ndarray]]) -> np.ndarray:
+def coverage_of(all_rings: list[list[np.ndarray]]) -> np.ndarray:
     """Visible share of each patch for each object, float32 `[objects, GRID, GRID]`."""
     side = GRID * 8
     surface = skia.Surface(side, side)
@@ -379,10 +379,22 @@ def _coverage(all_rings: list[list[np.ndarray]]) -> np.ndarray:
     canvas.clear(skia.Color(0, 0, 0))
     canvas.scale(side / SIZE, side / SIZE)
     for i, rings in enumerate(all_rings):
-        canvas.drawPath(_path(rings), skia.Paint(AntiAlias=False, Color=skia.Color(i + 1, 0, 0)))
+        canvas.drawPath(closed_path(rings), skia.Paint(AntiAlias=False, Color=skia.Color(i + 1, 0, 0)))
     ids = surface.toarray(colorType=skia.kRGBA_8888_ColorType)[..., 0]
     hits = np.stack([ids == i + 1 for i in range(len(all_rings))])
     return hits.reshape(len(all_rings), GRID, 8, GRID, 8).mean((2, 4), dtype=np.float32)
+
+
+def outline_factors(objects: list[dict], all_rings: list[list[np.ndarray]], coverage: np.ndarray) -> None:
+    """Adds to each object where it is: box, polygon, patches; rounds its place."""
+    for item, rings, share in zip(objects, all_rings, coverage):
+        points = np.concatenate(rings)
+        low, high = points.min(0), points.max(0)
+        item["bbox"] = [round(float(v), 1) for v in (*low, *high)]
+        item["polygon"] = [[[round(float(px), 1), round(float(py), 1)] for px, py in ring] for ring in rings]
+        item["patches"] = [[int(r), int(c), round(float(share[r, c]), 2)] for r, c in np.argwhere(share > 0)]
+        for key in ("x", "y", "diameter"):
+            item[key] = round(item[key], 1)
 
 
 def render(seed: int, single: bool | None = None, force: dict | None = None) -> Scene:
@@ -439,15 +451,8 @@ def render(seed: int, single: bool | None = None, force: dict | None = None) -> 
     image += rng.standard_normal((SIZE, SIZE, 1), np.float32) * rng.uniform(0.5, 5.0)
     image = np.clip(image + 0.5, 0, 255).astype(np.uint8)
 
-    coverage = _coverage(all_rings)
-    for item, rings, share in zip(objects, all_rings, coverage):
-        points = np.concatenate(rings)
-        low, high = points.min(0), points.max(0)
-        item["bbox"] = [round(float(v), 1) for v in (*low, *high)]
-        item["polygon"] = [[[round(float(px), 1), round(float(py), 1)] for px, py in ring] for ring in rings]
-        item["patches"] = [[int(r), int(c), round(float(share[r, c]), 2)] for r, c in np.argwhere(share > 0)]
-        for key in ("x", "y", "diameter"):
-            item[key] = round(item[key], 1)
+    coverage = coverage_of(all_rings)
+    outline_factors(objects, all_rings, coverage)
     factors = {"seed": seed, "width": SIZE, "height": SIZE, "grid": GRID, "background": background,
                "count": count, "objects": objects}
     return Scene(image, factors, coverage)

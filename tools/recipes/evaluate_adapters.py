@@ -1,0 +1,215 @@
+"""Writes the model card's section on adapters from the files as shipped.
+
+    evaluate_adapters.py MODELS [--card MODELS/README.md]
+
+reads MODELS/scenes, MODELS/saes/scenes, MODELS/adapters and MODELS/shifted, puts the figures under
+"adapters" in MODELS/figures.json and the tables between the card's two marks for adapters.
+
+Accuracies are over the 100 classes, by the frozen CLIP's f16 weights in f32, text "a photo of a {}."
+where the adapter does not learn it; intervals are Wilson's at 95 %. Scenes are held out from training:
+shifted ones of seeds from 210,000, original one-object ones from 10,000.
+
+What an adapter did to the latents is counted as PatchSAE counts: for each class, on how many tokens of
+its images (class token and patches, never prompts) a latent exceeds 0.2 at the hook; a latent is *in* a
+class when it is among the k largest counts. A latent is colour-specific or shape-specific as the card's
+figures have it (AUROC above 0.95 on labelled patches of original scenes, base view), and its own classes
+are those ten that have its value. The same images stand behind both views. As a control for what any
+change of the network does to counts, the same latents are counted in the classes that do not have the value.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import os
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import CLIPModel, CLIPTokenizer
+
+import lora
+import prompts
+import scenes
+import shifted
+from evaluate import BLOCK, FACTORS, MIXED, SPECIFIC, Sae, patch_labels, rounded, specificity
+from train_adapters import RUNS, as_pixels, predictions
+
+TEST, ORIGINAL_SEED = 1000, 10_000
+THRESHOLD = 0.2  # tau
+TOPS = (20, 30, 50)
+START, END = "<!-- adapters: written by tools/recipes/evaluate_adapters.py -->", "<!-- end of adapters -->"
+
+
+def wilson(right: int, of: int, z: float = 1.959963984540054) -> tuple[float, float]:
+    p, n = right / of, of
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return centre - half, centre + half
+
+
+def load(folder: str, name: str, model: CLIPModel, words: prompts.Words) -> prompts.Prompted:
+    """The frozen CLIP with an adapter of MODELS/adapters in it."""
+    run = RUNS[name]
+    if run.method == "lora":
+        model = copy.deepcopy(model)
+        method = lora.LoRA(model, run.count, run.depth)
+        method.load(os.path.join(folder, name))
+    else:
+        method = prompts.METHODS[run.method](model, words, run.count, run.depth)
+        # Dassl's checkpoints hold their scheduler as an object; this file is one that we wrote.
+        saved = torch.load(os.path.join(folder, name + ".pth.tar"), weights_only=False)
+        method.load_state_dict(saved["state_dict"])
+    return prompts.Prompted(model, words, method)
+
+
+def files(folder: str, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The labelled images that ship in a folder, at the model's size, and their classes."""
+    images, labels = [], []
+    for label in sorted(os.listdir(os.path.join(folder, "images"))):
+        inside = os.path.join(folder, "images", label)
+        for file in sorted(os.listdir(inside)) if os.path.isdir(inside) else []:
+            images.append(scenes.model_view(np.asarray(Image.open(os.path.join(inside, file)).convert("RGB"))))
+            labels.append(names.index(label.replace("_", " ")))
+    return np.stack(images), np.array(labels)
+
+
+def measured(guess: np.ndarray, truth: np.ndarray) -> dict:
+    right, shapes = int((guess == truth).sum()), len(scenes.SHAPES)
+    return {"right": right, "of": len(truth), "accuracy": right / len(truth), "interval": list(wilson(right, len(truth))),
+            "shape": float((guess % shapes == truth % shapes).mean()), "colour": float((guess // shapes == truth // shapes).mean())}
+
+
+@torch.no_grad()
+def class_counts(prompted: prompts.Prompted, sae: Sae, images: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Tokens above tau, `[latents, classes]`."""
+    counts = np.zeros((len(sae.b_enc), classes), np.int64)
+    tokens = 1 + scenes.GRID**2
+    for start in range(0, len(images), 100):
+        x = prompted.run(prompted.start(as_pixels(images[start : start + 100])), range(BLOCK + 1))[:, :tokens]
+        active = (sae.encode(x) > THRESHOLD).sum(1).numpy()
+        np.add.at(counts.T, labels[start : start + 100], active)
+    return counts
+
+
+def members(counts: np.ndarray, k: int) -> np.ndarray:
+    """Which latents are among the k largest counts of a class, bool `[latents, classes]`; ties go to the lower number."""
+    order = np.argsort(-counts, axis=0, kind="stable")
+    inside = np.zeros(counts.shape, bool)
+    np.put_along_axis(inside, order[:k], True, 0)
+    return inside & (counts > 0)
+
+
+@torch.no_grad()
+def specific_latents(base: prompts.Prompted, sae: Sae) -> list[dict]:
+    """The card's specific latents, with their factor, value and AUROC."""
+    many = [scenes.render(s) for s in MIXED]
+    z = []
+    for start in range(0, len(many), 100):
+        views = np.stack([scenes.model_view(s.image) for s in many[start : start + 100]])
+        z.append(sae.encode(base.run(base.start(as_pixels(views)), range(BLOCK + 1)))[:, 1:].half())
+    z = torch.cat(z).flatten(0, 1).float().numpy()
+    alive = (z > 0).any(0)
+    found = specificity(z, alive, *patch_labels(many))
+    area, names, index = found["_area"], found["_names"], np.flatnonzero(alive)
+    return [{"latent": int(index[i]), "factor": names[best][0], "value": names[best][1], "auroc": float(area[i, best])}
+            for i, best in enumerate(area.argmax(1)) if area[i, best] > SPECIFIC]
+
+
+def moved(base: np.ndarray, adapted: np.ndarray, specific: list[dict], classes: list[str], k: int) -> dict:
+    """Memberships of specific latents in classes' top k: base, stayed, left, joined."""
+    before, after = members(base, k), members(adapted, k)
+    out = {}
+    for factor in ("colour", "shape"):
+        for whose in ("own", "other"):
+            pick = np.zeros(before.shape, bool)
+            for s in specific:
+                if s["factor"] == factor:
+                    has = np.array([s["value"] in c.split() for c in classes])
+                    pick[s["latent"]] = has if whose == "own" else ~has
+            out[f"{factor}_{whose}"] = {"base": int((before & pick).sum()), "stayed": int((before & after & pick).sum()),
+                                        "left": int((before & ~after & pick).sum()), "joined": int((~before & after & pick).sum())}
+            out[f"{factor}_{whose}"]["count_ratio"] = float(adapted[pick].sum() / max(1, base[pick].sum()))
+    out["overlap"] = float((before & after).sum() / before.sum())
+    return out
+
+
+def evaluate(folder: str) -> dict:
+    model = CLIPModel.from_pretrained(os.path.join(folder, "scenes"), dtype=torch.float32).eval().requires_grad_(False)
+    sae = Sae(os.path.join(folder, "saes", "scenes"))
+    names = [line for line in open(os.path.join(folder, "classes", "scenes.txt")).read().splitlines() if line]
+    words = prompts.Words(model, CLIPTokenizer.from_pretrained(os.path.join(folder, "scenes")), names)
+    base = prompts.Prompted(model, words)
+    sets = {"shifted": shifted.labelled("shifted", shifted.TEST_SEED, TEST), "original": shifted.labelled("original", ORIGINAL_SEED, TEST),
+            "shifted_files": files(os.path.join(folder, "shifted"), names),
+            "original_files": files(os.path.join(folder, "heldout"), names)}
+    views = {"base": base, **{name: load(os.path.join(folder, "adapters"), name, model, words) for name in RUNS}}
+    figures: dict = {"accuracy": {}, "tau": THRESHOLD}
+    for name, view in views.items():
+        figures["accuracy"][name] = {key: measured(predictions(view, images), truth) for key, (images, truth, *_) in sets.items()}
+        print(name, {key: round(v["accuracy"], 4) for key, v in figures["accuracy"][name].items()}, flush=True)
+    figures["specific_latents"] = specific_latents(base, sae)
+    images, truth = sets["original"][:2]
+    counts = {name: class_counts(views[name], sae, images, truth, len(names)) for name in ("base", "shape", "shape-control")}
+    figures["moved"] = {name: {str(k): moved(counts["base"], counts[name], figures["specific_latents"], names, k) for k in TOPS}
+                        for name in ("shape", "shape-control")}
+    return figures
+
+
+def table(f: dict) -> str:
+    """The card's figures as Markdown."""
+    def cell(m: dict) -> str:
+        low, high = m["interval"]
+        return f"{100 * m['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+
+    titles = {"base": "*none*: zero-shot"}
+    sets = ("shifted", "original", "shifted_files", "original_files")
+    lines = [f"| adapter | shifted, {TEST:,} scenes | original, {TEST:,} scenes | shifted/ | heldout/, one object | shape / colour right, shifted |",
+             "| --- | --- | --- | --- | --- | --- |"]
+    for name, m in f["accuracy"].items():
+        s = m["shifted"]
+        lines.append(f"| {titles.get(name, name)} | {' | '.join(cell(m[k]) for k in sets)} | {100 * s['shape']:.1f} / {100 * s['colour']:.1f} % |")
+    base = f["accuracy"]["base"]
+    drop = base["original"]["accuracy"] - base["shifted"]["accuracy"]
+    back = {n: (f["accuracy"][n]["shifted"]["accuracy"] - base["shifted"]["accuracy"]) / drop for n in ("maple", "vpt", "coop")}
+    lines += ["", f"The drop is {100 * drop:.1f} points; won back: " + ", ".join(f"{n} {100 * v:.0f} %" for n, v in back.items())
+              + ". Intervals: Wilson, 95 %. `shape` is right when the shape is; of original scenes it gets "
+              + f"{100 * f['accuracy']['shape']['original']['shape']:.1f} % of shapes and {100 * f['accuracy']['shape']['original']['colour']:.1f} % of colours.", ""]
+    count = {k: sum(s["factor"] == k for s in f["specific_latents"]) for k in FACTORS}
+    lines += [f"| specific latents in classes' top k | k | `shape`: stayed / left / joined (of base) | `shape-control` |", "| --- | --- | --- | --- |"]
+    what = {"colour_own": f"{count['colour']} colour latents, classes of their colour", "shape_own": f"{count['shape']} shape latents, classes of their shape",
+            "colour_other": "the colour latents, other classes", "shape_other": "the shape latents, other classes"}
+    for key, title in what.items():
+        for k in TOPS:
+            pair = [f["moved"][n][str(k)][key] for n in ("shape", "shape-control")]
+            lines.append(f"| {title} | {k} | " + " | ".join(f"{m['stayed']} / {m['left']} / {m['joined']} (of {m['base']})" for m in pair) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", help="folder with scenes/, saes/scenes/, classes/, heldout/, adapters/ and shifted/")
+    parser.add_argument("--card", help="model card whose part between the marks is rewritten")
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    path = os.path.join(args.models, "figures.json")
+    figures = json.load(open(path))
+    figures["adapters"] = rounded(evaluate(args.models))
+    with open(path, "w") as f:
+        json.dump(figures, f, indent=1)
+        f.write("\n")
+    text = table(figures["adapters"])
+    print(text)
+    if args.card:
+        card = open(args.card).read()
+        if START not in card or END not in card:
+            raise SystemExit(f"'{args.card}' lacks the marks '{START}' and '{END}': add them where the figures belong")
+        with open(args.card, "w") as f:
+            f.write(f"{card.split(START)[0]}{START}\n{text}{END}{card.split(END)[1]}")
+
+
+if __name__ == "__main__":
+    main()
