@@ -132,7 +132,7 @@ extension Saed_RemapReply {
         for group in explained {
             table.add([
                 group.group, group.latents > 0 ? "\(group.latents)" : "-", group.accuracyWithout.percent, group.hasShare ? (group.share * 100).fixed(1) + " %" : "-",
-                group.hasShareInterval ? group.shareInterval.percent : "-", group.hasShare ? terminal.bar(group.share, cells: 16) : "",
+                group.hasShareInterval ? group.shareInterval.percent : "-", group.hasShare ? terminal.bar(group.share, cells: 12) : "",
             ])
         }
         return table.text(for: terminal)
