@@ -144,6 +144,46 @@ class Learner:
         return [{"name": k, "shape": list(t.shape), "scale": self.scales[k][0], "offset": self.scales[k][1]} for k, t in self.tensors.items()]
 
 
+TEMPLATES = ["a photo of a {}.", "the {}"]
+
+
+def template_features(model, words, classes=CLASSES):
+    def features(_):
+        rows = []
+        for name in classes:
+            texts = []
+            for template in TEMPLATES:
+                ids = words.encode(template.replace("{}", name.replace("_", " ")))
+                texts.append(unit(Adapted(model).text(words.embedding(torch.tensor(ids)), int(np.argmax(ids)))))
+            rows.append(unit(torch.stack(texts).mean(dim=0)))
+        return torch.stack(rows)
+    return features
+
+
+def low_rank(model, learner, rank, alpha, layers):
+    """`y += alpha / rank * B (A x)` in some layers of every block of both towers, under PEFT's keys."""
+    for tower in ("vision_model", "text_model"):
+        for index in range(len(getattr(model, tower).encoder.layers)):
+            for layer in layers:
+                name = f"{tower}.encoder.layers.{index}.{layer}"
+                module = model.get_submodule(name)
+                a = learner(f"base_model.model.{name}.lora_A.weight", rank, module.in_features, scale=math.sqrt(3 / module.in_features))
+                b = learner(f"base_model.model.{name}.lora_B.weight", module.out_features, rank, scale=0.3)
+                module.register_forward_hook(
+                    lambda own, inputs, output, a=a, b=b: output + alpha / rank * ((inputs[0] @ a.T) @ b.T))
+
+
+def changed(method, model, settings, learner, words, classes=CLASSES, tuned=None, **options):
+    """The model with other weights: LoRA's, or a vision tower of the seed `tuned`."""
+    if method == "lora":
+        low_rank(model, learner, **options)
+    else:
+        other = clip.build(settings, tuned, "f32")
+        for part in ("vision_model", "visual_projection"):
+            getattr(model, part).load_state_dict(getattr(other, part).state_dict())
+    return Adapted(model), template_features(model, words, classes), False
+
+
 def prompted(method, model, learner, words, count, depth, text_count=None, text_depth=None, position="end", classes=CLASSES,
              prefix=INIT, class_specific=False):
     """(adapted model, features(image feature) -> [classes, projection])."""
@@ -217,6 +257,13 @@ CASES = {
     "b16-maple-shallow": (B16, 22, 1, [0, 10], "maple", dict(count=4, depth=1)),
     "b16-vpt-deep": (B16, 23, 1, [0, 10, 11], "vpt", dict(count=8, depth=12)),
     "b16-vpt-shallow": (B16, 24, 1, [0, 10], "vpt", dict(count=4, depth=1)),
+    "b16-ivlp-deep": (B16, 25, 1, [10], "ivlp", dict(count=2, depth=12, text_count=2, text_depth=12, classes=CLASSES[:2])),
+    "b16-coop": (B16, 26, 1, [10], "coop", dict(count=16, depth=0, classes=CLASSES[:2])),
+    "b16-cocoop": (B16, 27, 1, [10], "cocoop", dict(count=4, depth=0, classes=CLASSES[:2])),
+    "b16-lora": (B16, 28, 1, [10], "lora", dict(rank=4, alpha=16, layers=["self_attn.q_proj", "self_attn.v_proj"], classes=CLASSES[:2])),
+    "b16-finetuned": (B16, 29, 1, [10], "finetuned", dict(tuned=129, classes=CLASSES[:2])),
+    "odd-lora": (ODD, 49, 2, [0, 2], "lora", dict(rank=5, alpha=3, layers=["self_attn.k_proj", "self_attn.out_proj", "mlp.fc1", "mlp.fc2"])),
+    "gelu-finetuned": (GELU, 50, 2, [1, 3], "finetuned", dict(tuned=150)),
     "odd-maple-deep": (ODD, 31, 3, [0, 1, 2], "maple", dict(count=3, depth=3)),
     "odd-maple-shallow": (ODD, 32, 2, [0, 1], "maple", dict(count=1, depth=1)),
     "odd-vpt-deep": (ODD, 33, 2, [0, 1, 2], "vpt", dict(count=5, depth=2)),
@@ -260,11 +307,21 @@ def case(name):
     learner = Learner(seed)
     words = Words(model, seeded_tokenizer(settings))
     with torch.no_grad():
-        adapted, features, conditional = prompted(method, model, learner, words, **options)
+        if method in ("lora", "finetuned"):
+            adapted, features, conditional = changed(method, model, settings, learner, words, **options)
+        else:
+            adapted, features, conditional = prompted(method, model, learner, words, **options)
     result = outputs(model, adapted, features, conditional, pixels_of(settings, seed, batch), hooks)
     write(name, {
         "config": settings, "seed": seed, "batch": batch, "method": method, "position": options.get("position", "end"),
-        "classes": CLASSES, "tensors": learner.describe(), **result})
+        "classes": options.get("classes", CLASSES), "tensors": learner.describe(), **extras(method, options), **result})
+
+
+def extras(method, options):
+    """What a test needs beside tensors: PEFT's configuration, the other tower's seed, templates."""
+    if method == "lora":
+        return {"peft": {"peft_type": "LORA", "r": options["rank"], "lora_alpha": options["alpha"]}, "templates": TEMPLATES}
+    return {"tuned": options["tuned"], "templates": TEMPLATES} if method == "finetuned" else {}
 
 
 def scenes():
@@ -279,14 +336,21 @@ def scenes():
         ("scenes-maple", 51, "maple", dict(count=2, depth=2)), ("scenes-vpt", 52, "vpt", dict(count=8, depth=6)),
         ("scenes-coop", 53, "coop", dict(count=4, depth=0)), ("scenes-cocoop", 54, "cocoop", dict(count=4, depth=0)),
         ("scenes-ivlp", 55, "ivlp", dict(count=2, depth=6, text_count=3, text_depth=2)),
+        ("scenes-lora", 56, "lora", dict(rank=4, alpha=4, layers=["self_attn.q_proj", "mlp.fc1"])),
+        ("scenes-finetuned", 57, "finetuned", dict(tuned=157)),
     ]:
+        model = CLIPModel.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
+        words.embedding = model.text_model.embeddings.token_embedding
         learner = Learner(seed)
         with torch.no_grad():
-            adapted, features, conditional = prompted(method, model, learner, words, classes=classes, **options)
+            if method in ("lora", "finetuned"):
+                adapted, features, conditional = changed(method, model, model.config.to_dict(), learner, words, classes=classes, **options)
+            else:
+                adapted, features, conditional = prompted(method, model, learner, words, classes=classes, **options)
         result = outputs(model, adapted, features, conditional, pixels, [0, 4])
         write(name, {
             "weights": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(), "images": [str(p.relative_to(ROOT)) for p in paths],
-            "seed": seed, "batch": len(paths), "method": method, "position": "end", "classes": classes, "tensors": learner.describe(), **result})
+            "seed": seed, "batch": len(paths), "method": method, "position": "end", "classes": classes, "tensors": learner.describe(), **extras(method, options), **result})
 
 
 # MARK: Files as the trainers write them
@@ -381,22 +445,6 @@ def finish_file(name, file, method, model, adapted, features, conditional=False,
                  "file": file, "epoch": epoch, **({"templates": templates} if templates else {}), **result})
 
 
-TEMPLATES = ["a photo of a {}.", "the {}"]
-
-
-def template_features(model, words):
-    def features(_):
-        rows = []
-        for name in CLASSES:
-            texts = []
-            for template in TEMPLATES:
-                ids = words.encode(template.replace("{}", name.replace("_", " ")))
-                texts.append(unit(Adapted(model).text(words.embedding(torch.tensor(ids)), int(np.argmax(ids)))))
-            rows.append(unit(torch.stack(texts).mean(dim=0)))
-        return torch.stack(rows)
-    return features
-
-
 def lora(name, config, seed):
     """PEFT writes the folder; the outputs are `W x + scale * B (A x)` of each adapted layer, by hooks on the base."""
     import peft
@@ -412,6 +460,10 @@ def lora(name, config, seed):
     folder = OUT / name
     wrapped.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
+    settings = json.loads((folder / "adapter_config.json").read_text())
+    if isinstance(settings["target_modules"], list):
+        settings["target_modules"].sort()  # PEFT writes a set in any order
+    (folder / "adapter_config.json").write_text(json.dumps(settings, indent=2) + "\n")
     modules = dict(model.named_modules())
     for key, module in wrapped.base_model.model.named_modules():
         if hasattr(module, "lora_A") and len(module.lora_A):
