@@ -46,7 +46,7 @@ extension Saed_CompareReply {
         let top = k > 0 ? "top \(k)" : "top latents"
         out += list("gained: among the \(top) of the second view only", gained, for: terminal)
         out += list("lost: among the \(top) of the first view only", lost, for: terminal)
-        out += list("moved most", changed, for: terminal)
+        out += list("changed most", changed, for: terminal)
         return out + "\n" + terminal.remarks(definitions, notes: notes)
     }
 
