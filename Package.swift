@@ -76,7 +76,9 @@ let package = Package(
         // What tools/bench runs.
         .executableTarget(
             name: "saed-bench",
-            dependencies: ["Basics", "Kernels", "Checkpoints", "CLIP", "SAE", "Store", "Concepts", "Ingest", "Wire", "CDNNL"]),
+            dependencies: [
+                "Basics", "Kernels", "Checkpoints", "CLIP", "SAE", "Interventions", "Store", "Concepts", "Ingest", "Wire", "CDNNL",
+            ]),
 
         .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Basics"], resources: [.copy("Golden")]),

@@ -4,7 +4,8 @@ import Foundation
 import Wire
 
 enum Ask {
-    /// - Parameter kind: `latent` (a random latent), `show` (a random image), `status`, `latents`.
+    /// - Parameter kind: `latent` (a random latent), `show` (a random image), `status`, `latents`, `compare`, `remap` (from
+    ///   aggregates, without setting latents back).
     /// - Returns: one line of JSON: milliseconds at the 50th, 90th, 99th percentile and at most.
     static func run(socket: String, kind: String, count: Int) throws -> String {
         let client = try WireClient(path: socket, name: "saed-bench")
@@ -14,7 +15,7 @@ enum Ask {
         let images = kind == "show" ? try someImages(client, of: Int(view.snapshots)) : []
         var times: [Double] = []
         for i in 0..<count + 10 {
-            let request = try question(kind, view, images, &random)
+            let request = try question(kind, view, views[views.count - 1], images, &random)
             let start = DispatchTime.now().uptimeNanoseconds
             _ = try client.ask(request, each: { _ in })
             let milliseconds = Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-6
@@ -38,7 +39,7 @@ enum Ask {
     }
 
     private static func question(
-        _ kind: String, _ view: Saed_ViewInfo, _ images: [String], _ random: inout SystemRandomNumberGenerator
+        _ kind: String, _ view: Saed_ViewInfo, _ other: Saed_ViewInfo, _ images: [String], _ random: inout SystemRandomNumberGenerator
     ) throws -> Saed_Request {
         try .with { request in
             switch kind {
@@ -53,7 +54,14 @@ enum Ask {
                 request.latents.view = view.name
                 request.latents.limit = 25
             case "status": request.status = .init()
-            default: throw UsageError(text: "'\(kind)' is no question; ask latent, show, latents or status")
+            case "compare":
+                request.compare.base = view.name
+                request.compare.adapted = other.name
+            case "remap":
+                request.remap.base = view.name
+                request.remap.adapted = other.name
+                request.remap.noAblation = true
+            default: throw UsageError(text: "'\(kind)' is no question; ask latent, show, latents, compare, remap or status")
             }
         }
     }

@@ -14,6 +14,7 @@ final class Server {
     /// Each loaded when first asked for: the process that measures the limits holds no tower.
     private var tower: VisionTower?
     private var products: OneDNNProducts?
+    private var adapted: AdaptedVision?
     private let x: FloatBuffer
     private let embeddings: FloatBuffer
     private var sae: SparseAutoencoder?
@@ -72,6 +73,16 @@ final class Server {
                 latents = found
                 return ", \"active\": \(found.count)"
             }
+        case "adapted":
+            guard let sae else { throw UsageError(text: "no SAE was loaded") }
+            let vision = try loadedAdapted()
+            let stream = FloatBuffer(count: batch * vision.layout.count * workload.width)
+            work = { [self] in
+                vision.run(pixels: pixels, batch: batch, to: hook, into: stream.pointer)
+                let found = sae.encode(stream.pointer, rows: batch * vision.layout.count)
+                vision.finish(stream.pointer, batch: batch, from: hook, into: embeddings.pointer)
+                return ", \"active\": \(found.count)"
+            }
         case "products":
             let products = try loadedProducts()
             work = {
@@ -92,6 +103,14 @@ final class Server {
         if let tower { return tower }
         let loaded = try CLIPModel.load(folder: root + "/model").vision()
         tower = loaded
+        return loaded
+    }
+
+    private func loadedAdapted() throws -> AdaptedVision {
+        if let adapted { return adapted }
+        let model = try CLIPModel.load(folder: root + "/model")
+        let loaded = try Adapter.load(path: root + "/" + Workload.adapterFile, model: model).vision(model)
+        adapted = loaded
         return loaded
     }
 

@@ -1,6 +1,6 @@
 // A root folder with a large store, for load tests of the real daemon: seeded snapshots, a file for every image (its
-// content is what it is named by), a tiny seeded model and a seeded SAE of full width, so that `saed run` finds
-// everything in its place.
+// content is what it is named by), a tiny seeded model, a seeded SAE of full width and an adapter, so that `saed run`
+// finds everything in its place: every image has a snapshot in `synthetic/base/synthetic` and in its adapted twin.
 
 import Basics
 import CLIP
@@ -15,6 +15,7 @@ enum Synthesize {
     static func run(root: String, images: Int) throws {
         var options = SyntheticOptions()
         options.images = images
+        options.labels = 1000
         let source = SyntheticStore(options)
         let drop = root + "/drop"
 
@@ -26,14 +27,17 @@ enum Synthesize {
         try SeededCLIP(clip, seed: Workload.seed).write(to: drop + "/models/synthetic")
         try SeededSAE(width: tower.width, latents: options.latents).write(
             to: drop + "/saes/synthetic", bias: -1, hook: HookPoint.patchSAE(layers: tower.layers))
+        try FileManager.default.createDirectory(atPath: drop + "/prompts", withIntermediateDirectories: true)
+        try Workload.writePrompts(drop + "/prompts/twin.safetensors", width: tower.width, depth: 1, count: options.prompts)
 
         let store = try Store.open(folder: root + "/store")
         let registry = try Registry(store: store, activity: Activity())
         try registry.addModel(name: "synthetic", folder: drop + "/models/synthetic")
         try registry.addSAE(name: "synthetic", path: drop + "/saes/synthetic")
+        try registry.addAdapter(name: "twin", path: drop + "/prompts/twin.safetensors")
         _ = try registry.setClasses(model: "synthetic", classes: (0..<options.labels).map(source.label), templates: ["a photo of a {}."])
-        guard let view = registry.views.first, view.record.layout == options.layout else {
-            throw UsageError(text: "the seeded model's grid is not \(options.layout)")
+        guard registry.views.count == 2, registry.views.map(\.record.layout) == [false, true].map(source.layout(adapted:)) else {
+            throw UsageError(text: "the seeded views' layouts are \(registry.views.map(\.record.layout))")
         }
         let step = 256
         for first in stride(from: 0, to: images, by: step) {
@@ -50,7 +54,9 @@ enum Synthesize {
                             inode: Int64(info.st_ino)),
                         facts: ImageFacts(hash: source.hash(n), width: 640, height: 480, format: "jpeg"), label: source.label(n))
                 })
-            try store.append(numbers.map(source.snapshot), to: view.record.id)
+            for (view, adapted) in zip(registry.views, [false, true]) {
+                try store.append(numbers.map { source.snapshot($0, adapted: adapted) }, to: view.record.id)
+            }
             if first / step % 20 == 0 { FileHandle.standardError.write(Data("\r\(numbers.upperBound) of \(images) images".utf8)) }
         }
         FileHandle.standardError.write(Data("\n".utf8))

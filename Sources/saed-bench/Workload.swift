@@ -4,6 +4,7 @@
 //   model/              Hugging Face layout
 //   sae-0.3, -0.5, -2.6 SAELens layout; b_enc is one number, chosen so that so many percent of the latents are
 //                       active on the pixels below
+//   vpt.safetensors     four prompts before every block, under the names of VPT's trainer
 //   pixels.f32          [batch, 3, S, S]
 //   workload.json       sizes and operation counts
 
@@ -42,6 +43,19 @@ struct Workload: Codable {
         try JSONDecoder().decode(Workload.self, from: Data(contentsOf: URL(fileURLWithPath: root + "/workload.json")))
     }
 
+    static let adapterFile = "vpt.safetensors"
+
+    /// Seeded visual prompts before each of the first `depth` blocks.
+    static func writePrompts(_ path: String, width: Int, depth: Int, count: Int) throws {
+        let weights = SeededWeights(seed: seed)
+        try writeSafetensors(
+            path,
+            (0..<depth).map { block in
+                let name = block == 0 ? "image_encoder.VPT" : "image_encoder.transformer.resblocks.\(block).VPT_shallow"
+                return SafetensorsTensor(name, shape: [count, width], values: weights.values(name, count: count * width, scale: 0.5))
+            })
+    }
+
     func pixels(_ root: String) throws -> [Float] {
         let data = try Data(contentsOf: URL(fileURLWithPath: root + "/pixels.f32"))
         return data.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
@@ -53,6 +67,7 @@ struct Workload: Codable {
         let width = clip.vision.tower.width, side = clip.vision.imageSize
         let hook = HookPoint.patchSAE(layers: clip.vision.tower.layers)
         try SeededCLIP(clip, seed: seed).write(to: root + "/model")
+        try writePrompts(root + "/" + adapterFile, width: width, depth: clip.vision.tower.layers, count: 4)
         let pixels = SeededWeights(seed: seed).values("pixels", count: batch * 3 * side * side, scale: 2)
         try pixels.withUnsafeBytes { try Data($0).write(to: URL(fileURLWithPath: root + "/pixels.f32")) }
 

@@ -51,7 +51,7 @@ def files(target, first, number):
         (target / f"{n:05}.jpg").write_bytes(source.read_bytes() + f"bench {n}".encode())
 
 
-if not (workload / "workload.json").exists():
+if not (workload / "vpt.safetensors").exists():
     subprocess.run([programs / "saed-bench", "prepare", workload, "full"], check=True)
 
 root = pathlib.Path(tempfile.mkdtemp(prefix="saed-bench-", dir=folder))
@@ -99,6 +99,17 @@ try:
         begin = time.perf_counter()
         saectl(root, "add", str(root / f"round{n}"), "--wait")
         daemon_rates.append(number / (time.perf_counter() - begin))
+    # Back-fill: an adapter comes, and every image that is there gets its second snapshot.
+    ask(f"run adapted {BATCH}")
+    begin = time.perf_counter()
+    for _ in range(count // BATCH):
+        ask(f"run adapted {BATCH}")
+    bare_adapted = (time.perf_counter() - begin) / (count // BATCH * BATCH)
+    before = status(root)["store"]["snapshots"]
+    begin = time.perf_counter()
+    saectl(root, "adapter", "add", str(workload / "vpt.safetensors"), "--model", "b16", "--name", "vpt")
+    saectl(root, "wait")
+    backfill = (time.perf_counter() - begin) / (status(root)["store"]["snapshots"] - before)
     after = status(root)
     weights = sum(part["bytes"] for part in after["loaded"])
     bare.stdin.close()
@@ -111,6 +122,9 @@ try:
         "bare_images_per_second": statistics.median(bare_rates),
         "daemon_images_per_second": statistics.median(daemon_rates),
         "ratio": statistics.median(daemon_rates) / statistics.median(bare_rates),
+        "backfill_seconds_an_image": backfill,
+        "adapted_tower_and_sae_seconds_an_image": bare_adapted,
+        "backfill_ratio": backfill / bare_adapted,
         "first_answer_seconds": statistics.median(firsts),
         "weights_bytes": weights,
         "peak_bytes": after["resident_peak_bytes"],
