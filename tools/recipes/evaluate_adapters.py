@@ -35,7 +35,7 @@ import prompts
 import scenes
 import shifted
 from evaluate import BLOCK, FACTORS, MIXED, SPECIFIC, Sae, patch_labels, rounded, specificity
-from train_adapters import RUNS, as_pixels, predictions
+from train_adapters import RUNS, as_pixels
 
 TEST, ORIGINAL_SEED = 1000, 10_000
 THRESHOLD = 0.2  # tau
@@ -83,15 +83,19 @@ def measured(guess: np.ndarray, truth: np.ndarray) -> dict:
 
 
 @torch.no_grad()
-def class_counts(prompted: prompts.Prompted, sae: Sae, images: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Tokens above tau, `[latents, classes]`."""
-    counts = np.zeros((len(sae.b_enc), classes), np.int64)
-    tokens = 1 + scenes.GRID**2
+def look(view: prompts.Prompted, images: np.ndarray, sae: Sae) -> tuple[np.ndarray, np.ndarray]:
+    """Each image's class, and on how many of its tokens each latent exceeds tau, `[images, latents]`; f32 throughout."""
+    head, guess, active = view.classes(), [], []
     for start in range(0, len(images), 100):
-        x = prompted.run(prompted.start(as_pixels(images[start : start + 100])), range(BLOCK + 1))[:, :tokens]
-        active = (sae.encode(x) > THRESHOLD).sum(1).numpy()
-        np.add.at(counts.T, labels[start : start + 100], active)
-    return counts
+        hook = view.run(view.start(as_pixels(images[start : start + 100])), range(BLOCK + 1))
+        active.append((sae.encode(hook[:, : 1 + scenes.GRID**2]) > THRESHOLD).sum(1))
+        guess.append((view.project(view.run(hook, range(BLOCK + 1, view.depth))[:, 0]) @ head.T).argmax(1))
+    return torch.cat(guess).numpy(), torch.cat(active).numpy()
+
+
+def class_counts(active: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Tokens above tau, `[latents, classes]`."""
+    return np.stack([active[labels == c].sum(0) for c in range(classes)], 1)
 
 
 def members(counts: np.ndarray, k: int) -> np.ndarray:
@@ -147,12 +151,16 @@ def evaluate(folder: str) -> dict:
             "original_files": files(os.path.join(folder, "heldout"), names)}
     views = {"base": base, **{name: load(os.path.join(folder, "adapters"), name, model, words) for name in RUNS}}
     figures: dict = {"accuracy": {}, "tau": THRESHOLD}
+    counts = {}
     for name, view in views.items():
-        figures["accuracy"][name] = {key: measured(predictions(view, images), truth) for key, (images, truth, *_) in sets.items()}
+        figures["accuracy"][name] = {}
+        for key, (images, truth, *_) in sets.items():
+            guess, active = look(view, images, sae)
+            figures["accuracy"][name][key] = measured(guess, truth)
+            if key == "original":
+                counts[name] = class_counts(active, truth, len(names))
         print(name, {key: round(v["accuracy"], 4) for key, v in figures["accuracy"][name].items()}, flush=True)
     figures["specific_latents"] = specific_latents(base, sae)
-    images, truth = sets["original"][:2]
-    counts = {name: class_counts(views[name], sae, images, truth, len(names)) for name in ("base", "shape", "shape-control")}
     figures["moved"] = {name: {str(k): moved(counts["base"], counts[name], figures["specific_latents"], names, k) for k in TOPS}
                         for name in ("shape", "shape-control")}
     return figures
