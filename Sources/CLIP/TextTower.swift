@@ -140,12 +140,6 @@ public final class TextTower: @unchecked Sendable {
             }
         }
     }
-
-    /// A token's row before positions are added, `[width]`.
-    func tokenRow(_ id: Int32) -> UnsafeBufferPointer<Float> {
-        precondition(id >= 0 && Int(id) < config.vocabulary, "token \(id) of \(config.vocabulary)")
-        return UnsafeBufferPointer(start: tokenEmbedding.pointer + Int(id) * width, count: width)
-    }
 }
 
 /// Words with learned tokens among them.

@@ -117,6 +117,14 @@ import Testing
         #expect(try adapter("finetuned-openai.pt").vision(model).embeddingIdentity != base.embeddingIdentity)
     }
 
+    /// Loading reads what it must compare and packs nothing.
+    @Test(arguments: prompts + weights) func loadingPacksNoTower(_ name: String) throws {
+        let folder = try TemporaryFolder()
+        let model = try AdapterFileTests.model(folder)
+        _ = try Adapter.load(path: AdapterFileTests.path(try AdapterCase(name)), model: model)
+        #expect(model.byteCount == 0)
+    }
+
     /// Ours taken in steps gives the base's own numbers, to the bit.
     @Test func noPromptsChangeNothing() throws {
         let folder = try TemporaryFolder()

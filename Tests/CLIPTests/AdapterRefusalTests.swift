@@ -178,6 +178,24 @@ import Testing
         )
     }
 
+    /// Written over in place after it was read: its old hash would stand over new weights.
+    @Test func aTowerThatChangesBeforeItIsPackedIsRefused() throws {
+        let folder = try TemporaryFolder()
+        let model = try AdapterFileTests.model(folder)
+        let path = folder.path + "/tower.safetensors"
+        var bytes = try readSmallFile(AdapterFileTests.files + "finetuned-open-clip.safetensors")
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
+        let adapter = try Adapter.load(path: path, model: model)
+        bytes[bytes.count - 1] ^= 4
+        let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+        try file.write(contentsOf: Data(bytes))
+        try file.close()
+        #expect(
+            refusal(folder.path) { _ = try adapter.vision(model) }
+                == "'tower.safetensors': has changed since it was added; add it again, or put the old file back")
+        #expect(adapter.byteCount == 0)
+    }
+
     @Test func otherKindsOfPEFTAreRefusedByName() throws {
         let folder = try TemporaryFolder()
         let weights = try readSmallFile(AdapterFileTests.files + "lora-attention/adapter_model.safetensors")

@@ -8,6 +8,7 @@ import Testing
     /// Widening is exact, so values are equal bit for bit (f64 rounds as torch rounds).
     @Test(arguments: [
         "patchsae.pt", "patchsae_protocol5.pt", "dtypes.pt", "views.pt", "parameters.pt", "objects.pt", "header.pt",
+        "trainer.pt",
     ])
     func tensorsEqualWhatTorchReads(_ file: String) throws {
         let archive = try TorchArchive(path: Golden.path(file))
@@ -55,6 +56,17 @@ import Testing
         #expect(root["set"]?.elements?.map(\.int) == [3])
         #expect(root["negative"]?.int == -(1 << 40))
         #expect(root["big"]?.int == nil)
+    }
+
+    /// What a trainer keeps beside its state dict is neither needed nor made.
+    @Test func callsBesideTheStateDictAreLeftUnmade() throws {
+        let archive = try TorchArchive(path: Golden.path("trainer.pt"))
+        #expect(archive.names == ["W_dec", "W_enc", "b_dec", "b_enc"])
+        #expect(archive.metadata["epoch"]?.int == 3)
+        let options = try #require(archive.metadata["options"])
+        #expect(options.className == nil && options.fields == nil && options.int == nil && !options.isTensor)
+        #expect(archive.metadata["val_result"]?.double == nil)
+        #expect(archive.metadata["filled"]?.fields == nil)
     }
 
     static let refusal = "; only tensors, plain values and plain configuration objects are read, and no code is run"

@@ -83,6 +83,13 @@ class Call:
         return self.function, self.arguments
 
 
+class Filled(dict):
+    """A dictionary that is made by a call and filled afterwards."""
+
+    def __reduce__(self):
+        return dataclasses.replace, (1,), {"state": 1}, None, iter(self.items())
+
+
 def rewrite(source, target, pickle_bytes=None, change=None, method=zipfile.ZIP_STORED, prefix=b""):
     """The same archive with another data.pkl, or with entries changed by `change(name, data)`."""
     buffer = io.BytesIO()
@@ -148,6 +155,10 @@ def main():
         model.weight.copy_(ramp(2, 3)), model.bias.copy_(ramp(2))
     save("parameters.pt", {"model": {"fc": dict(model.named_parameters())}, "epoch": 3},
          {"fc.weight": model.weight, "fc.bias": model.bias})
+    # As trainers leave it: a call that nobody makes beside the state, numpy's scalars, a tensor at the top.
+    save("trainer.pt", {
+        "state_dict": sae(), "epoch": 3, "val_result": np.float64(0.5), "options": Call(dataclasses.replace, 1),
+        "filled": Filled(a=1), "best": torch.tensor(0.5), "optimizer": {"state": {0: {"momentum_buffer": ramp(3)}}}}, sae())
     slots = Slots()
     slots.width = 7
     node = Node(depth=9)

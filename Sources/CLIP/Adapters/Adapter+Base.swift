@@ -3,6 +3,23 @@
 
 import Checkpoints
 
+/// The model's token embeddings, read for a moment: packing the text tower would keep it in memory for views that
+/// need the vision side alone.
+struct TokenRows {
+    private let width: Int
+    private let values: [Float]
+
+    init(_ model: CLIPModel) throws(CheckpointError) {
+        let text = model.config.text
+        width = text.tower.width
+        values = try model.source.finiteTensor(
+            "text_model.embeddings.token_embedding.weight", shape: [text.vocabulary, width])
+    }
+
+    subscript(id: Int32) -> ArraySlice<Float> { values[Int(id) * width..<(Int(id) + 1) * width] }
+    var ids: Range<Int32> { 0..<Int32(values.count / width) }
+}
+
 extension Adapter {
     /// Values that were rounded to f16 on the way, on one side or on both.
     static func isAlike(_ a: some Sequence<Float>, _ b: some Sequence<Float>) -> Bool {
@@ -15,7 +32,7 @@ extension Adapter {
             let own: [Float]
             let what: String
             if tensor == AdapterEffect.startToken {
-                own = Array(try model.text().tokenRow(try model.tokenizer().startID))
+                own = Array(try TokenRows(model)[try model.tokenizer().startID])
                 what = "its start token's embedding ('token_prefix')"
             } else {
                 let shape = model.config.tensors.first { $0.name == tensor }?.shape ?? [values.count]
@@ -37,30 +54,29 @@ extension Adapter {
     }
 
     /// The ids between context and class name: "of a" behind a context of two.
-    static func tail(of effect: AdapterEffect, model: CLIPModel) throws(ModelError) -> [Int32] {
+    static func tail(of effect: AdapterEffect, model: CLIPModel) throws -> [Int32] {
         guard let context = effect.context else { return [] }
         if case .none = context.tail { return [] }
         let ids = Array(try model.tokenizer().tokens(PromptWords.text).dropFirst(context.count))
-        guard case .rows(let rows) = context.tail else { return ids }
-        let tower = try model.text()
-        let own = ids.flatMap { Array(tower.tokenRow($0)) }
+        guard case .rows(let rows) = context.tail, !ids.isEmpty else { return ids }
+        let table = try TokenRows(model)
+        let own = ids.flatMap { table[$0] }
         return own.count <= rows.count && isAlike(own, rows) ? ids : []
     }
 
     /// The ids of what stood behind each training class's context, up to the end token; nil where a row is none of
     /// the model's.
-    static func classTokens(_ effect: AdapterEffect, model: CLIPModel) throws(ModelError) -> [[Int32]]? {
+    static func classTokens(_ effect: AdapterEffect, model: CLIPModel) throws -> [[Int32]]? {
         guard let width = effect.context?.width else { return nil }
-        let tower = try model.text()
+        let table = try TokenRows(model)
         let end = try model.tokenizer().endID
-        let byFirst = (0..<Int32(model.config.text.vocabulary)).map { (value: tower.tokenRow($0)[0], id: $0) }
-            .sorted { $0.value < $1.value }
+        let byFirst = table.ids.map { (value: table[$0].first!, id: $0) }.sorted { $0.value < $1.value }
         func id(_ row: ArraySlice<Float>) -> Int32? {
             let first = row.first!
             let slack = 2e-3 * abs(first) * 1.01 + 2e-6
             var at = byFirst.partition(by: first - slack)
             while at < byFirst.count, byFirst[at].value <= first + slack {
-                if isAlike(tower.tokenRow(byFirst[at].id), row) { return byFirst[at].id }
+                if isAlike(table[byFirst[at].id], row) { return byFirst[at].id }
                 at += 1
             }
             return nil

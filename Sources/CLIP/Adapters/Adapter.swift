@@ -124,6 +124,7 @@ public final class Adapter: @unchecked Sendable {
                 let source = effect.source(over: model.source)
                 let changed = try effect.reallyChanged(own, model.source)
                 let tower = try VisionTower(source, model.config, sharing: Sharing(base, changed: changed))
+                try checkUnchanged()
                 parts.vision = tower
                 return AdaptedVision(tower: tower)
             }
@@ -141,10 +142,18 @@ public final class Adapter: @unchecked Sendable {
                 let source = effect.source(over: model.source)
                 let changed = try effect.reallyChanged(own, model.source)
                 let tower = try TextTower(source, model.config, sharing: Sharing(base, changed: changed))
+                try checkUnchanged()
                 parts.text = tower
                 return tower
             }
         } catch { throw ModelError(error) }
+    }
+
+    /// Whole tensors are read from the file when they are packed, perhaps long after the hash was taken.
+    private func checkUnchanged() throws {
+        guard effect.replaced != nil, try effect.hashes().content != summary.contentHash else { return }
+        throw ModelError.mismatch(
+            folder: summary.path, problem: "has changed since it was added; add it again, or put the old file back")
     }
 
     /// `exp` of the logit scale: a fine-tuned model may have its own.

@@ -1,26 +1,5 @@
 // Our own format, written by `export`: FOLDER/adapter.json and FOLDER/adapter.safetensors.
-//
-// | key of adapter.json | meaning |
-// |---|---|
-// | format, version | "saed adapter", 1 |
-// | method | maple, vpt, ivlp, coop, cocoop, lora, finetuned |
-// | class_position | CoOp: end, middle, front |
-// | tail | what stands between context and name: none; words: the tokens of "a photo of a" past the context's; rows: these words if text.tail begins with the model's rows for them |
-// | parameters, epoch | of the training, for people |
-// | class_tokens | class-specific contexts: ids of each class's name, to tell the order |
-//
-// | tensor | shape | goes |
-// |---|---|---|
-// | vision.prompts.I | [tokens, width] | behind the last patch; I 0 before the pre-norm, I from 1 on before block I |
-// | text.context | [tokens, width] or [classes, tokens, width] | behind the start token |
-// | text.prompts.I | [tokens, width] | in its place before block I, from 1 on |
-// | text.tail | [tokens, width] | what stood behind the context of every training class |
-// | meta.linear1.weight, .bias, meta.linear2.weight, .bias | as torch's Linear | CoCoOp's shift |
-// | lora.NAME.a, .b, .scale, .shape | [r, inputs], [outputs, r], [1], dimensions | NAME += scale B A |
-// | weights.NAME | its own | in the place of NAME |
-// | base.NAME | its own | of the model it was trained on: must be the model's |
-//
-// NAME is a tensor under Hugging Face's name. All f32; visual prompts of MaPLe are stored projected.
+// docs/ADAPTERS.md describes them, key by key and tensor by tensor. Read and written here alone.
 
 import Checkpoints
 import Foundation
