@@ -13,6 +13,9 @@ final class Profile {
     private let count: UnsafeMutablePointer<Int32>
     /// From 1 by latent; 0 where not counted.
     private let rank: UnsafeMutablePointer<Int32>
+    /// A bit a latent that was touched while loading; zero between uses.
+    private let marks: UnsafeMutablePointer<UInt64>
+    private let words: Int
     /// Counted latents, ascending.
     private(set) var counted: [Int32] = []
     /// Counted latents, the largest count first; ties by the lower latent.
@@ -26,11 +29,15 @@ final class Profile {
         rank = .allocate(capacity: latents)
         count.initialize(repeating: 0, count: latents)
         rank.initialize(repeating: 0, count: latents)
+        words = (latents + 63) / 64
+        marks = .allocate(capacity: words)
+        marks.initialize(repeating: 0, count: words)
     }
 
     deinit {
         count.deallocate()
         rank.deallocate()
+        marks.deallocate()
     }
 
     /// Tokens over tau.
@@ -50,31 +57,16 @@ final class Profile {
     /// Replaces the content by groups' counts: class and patch tokens, and prompts where `published`.
     func load(_ totals: ClassTotals, groups: [Int], published: Bool) throws(StoreError) {
         clear()
-        var isSorted = true
-        for group in groups {
-            try totals.counts(of: group) { columns in
-                if !counted.isEmpty && columns.latents.count > 0 { isSorted = false }
-                for i in 0..<columns.latents.count {
-                    var value = columns.classOver[i] &+ columns.patchOver[i]
-                    if published && !columns.promptOver.isEmpty { value &+= columns.promptOver[i] }
-                    let latent = Int(columns.latents[i])
-                    if value != 0 {
-                        if count[latent] == 0 { counted.append(Int32(latent)) }
-                        count[latent] &+= value
-                    }
-                }
+        for group in groups { try totals.addCounts(of: group, prompts: published, to: count, marks: marks) }
+        for word in 0..<words where marks[word] != 0 {
+            var bits = marks[word]
+            marks[word] = 0
+            while bits != 0 {
+                let latent = word << 6 | bits.trailingZeroBitCount
+                // A correction may have taken all of it away.
+                if count[latent] > 0 { counted.append(Int32(latent)) } else { count[latent] = 0 }
+                bits &= bits &- 1
             }
-        }
-        if !isSorted {
-            // Corrections append, and may take all of a latent away again: rank marks what is kept.
-            var kept: [Int32] = []
-            for latent in counted where count[Int(latent)] > 0 && rank[Int(latent)] == 0 {
-                rank[Int(latent)] = 1
-                kept.append(latent)
-            }
-            for latent in kept { rank[Int(latent)] = 0 }
-            counted = kept
-            counted.sort()
         }
         sort()
     }

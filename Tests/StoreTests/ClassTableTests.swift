@@ -34,16 +34,16 @@ private func recomputed(_ store: Store, _ view: ViewRecord, _ groups: ImageGroup
     return all
 }
 
-/// Counts as a question reads them: columns added up.
+/// Counts as a question reads them, prompts included.
 private func counts(_ totals: ClassTotals, _ group: Int) throws -> [Int] {
-    var counts = [Int](repeating: 0, count: totals.latents)
-    try totals.counts(of: group) { columns in
-        for i in 0..<columns.latents.count {
-            counts[Int(columns.latents[i])] += Int(columns.classOver[i] + columns.patchOver[i])
-                + (columns.promptOver.isEmpty ? 0 : Int(columns.promptOver[i]))
+    var counts = [Int32](repeating: 0, count: totals.latents), marks = [UInt64](repeating: 0, count: (totals.latents + 63) / 64)
+    try counts.withUnsafeMutableBufferPointer { counts in
+        try marks.withUnsafeMutableBufferPointer { marks in
+            try totals.addCounts(of: group, prompts: true, to: counts.baseAddress!, marks: marks.baseAddress!)
         }
     }
-    return counts
+    #expect(counts.indices.allSatisfy { counts[$0] == 0 || marks[$0 >> 6] >> UInt64($0 & 63) & 1 == 1 })
+    return counts.map(Int.init)
 }
 
 /// Sums: each patch mean is kept as f32, relative error 2^-24; counts are exact.

@@ -17,13 +17,13 @@ final class ClassTable: Sendable {
 
     /// One group's place in the file.
     struct Block: Equatable, Sendable {
-        var offset: Int
-        /// Latents over tau on some token: they stand first.
-        var loud: Int
-        /// Latents that are active and nowhere over tau.
-        var quiet: Int
-        var countsChecksum: UInt64
-        var detailsChecksum: UInt64
+        var offset = 0
+        var countsBytes = 0
+        var detailsBytes = 0
+        var countsChecksum: UInt64 = 0
+        var detailsChecksum: UInt64 = 0
+        /// Class, patch and, where the layout has them, prompt tokens.
+        var lists: [TableList] = []
     }
 
     /// A segment that the table covers, and each slot's group when it was made: -1, 0, or 1 + place in `names`.
@@ -41,6 +41,7 @@ final class ClassTable: Sendable {
     let seed: UInt64
     let path: String
     private let file: MappedFile
+    private let coder: TableBlockCoder
     private struct Checked { var counts: [Bool]; var details: [Bool] }
     private let checked: Mutex<Checked>
 
@@ -77,69 +78,93 @@ final class ClassTable: Sendable {
         guard XXH64.hash(raw) == long(64) else {
             throw .damaged(file: path, offset: Int(directory), reason: "the directory fails its checksum")
         }
+        let coder = TableBlockCoder(layout: layout, latents: latents, countsOnly: countsOnly)
         do throws(MalformedBytes) {
-            (names, blocks, covers) = try ClassTable.decode(raw)
+            (names, blocks, covers) = try ClassTable.decode(raw, coder, end: Int(directory))
         } catch {
             throw .damaged(file: path, offset: Int(directory) + error.offset, reason: error.reason)
         }
         self.path = path
         self.file = file
+        self.coder = coder
         checked = Mutex(Checked(counts: blocks.map { _ in false }, details: blocks.map { _ in false }))
-        for block in blocks where block.offset < ClassTable.headerBytes || block.offset + counts(block) + details(block) > Int(directory) {
-            throw .damaged(file: path, offset: Int(directory), reason: "a block lies outside the file")
-        }
     }
 
     // MARK: Reading
 
-    /// Columns of a group's latents over tau, ascending by latent. `prompt` is empty without prompts.
-    struct Counts {
-        var latents, classOver, patchOver, promptOver: UnsafeBufferPointer<Int32>
+    /// Adds a group's counts over tau to `counts` (by latent) and marks the latents, a bit each.
+    ///
+    /// - Parameter kinds: 2 for class and patch tokens, 3 for prompts too.
+    func addCounts(
+        of group: Int, kinds: Int, to counts: UnsafeMutablePointer<Int32>, marks: UnsafeMutablePointer<UInt64>
+    ) throws(StoreError) {
+        try checkCounts(group)
+        forEachCountColumn(of: group, kinds: kinds) { latent, over in
+            switch (latent.width, over.width) {
+            case (2, 2): ClassTable.add(latent, over, UInt16.self, Int16.self, counts, marks)
+            case (2, _): ClassTable.add(latent, over, UInt16.self, Int32.self, counts, marks)
+            case (_, 2): ClassTable.add(latent, over, UInt32.self, Int16.self, counts, marks)
+            default: ClassTable.add(latent, over, UInt32.self, Int32.self, counts, marks)
+            }
+        }
     }
 
-    func counts(of group: Int) throws(StoreError) -> Counts {
-        let block = blocks[group]
-        try check(group, \.counts, block.offset..<block.offset + counts(block), block.countsChecksum)
-        func column(_ place: Int, _ count: Int) -> UnsafeBufferPointer<Int32> {
-            self.column(block.offset + 4 * block.loud * place, count)
+    @inline(__always)
+    private static func add<L: FixedWidthInteger & BitwiseCopyable, V: FixedWidthInteger & BitwiseCopyable>(
+        _ latents: TableColumn, _ values: TableColumn, _: L.Type, _: V.Type,
+        _ counts: UnsafeMutablePointer<Int32>, _ marks: UnsafeMutablePointer<UInt64>
+    ) {
+        for i in 0..<latents.count {
+            let latent = Int(latents.bytes.loadUnaligned(fromByteOffset: i &* MemoryLayout<L>.size, as: L.self))
+            counts[latent] &+= Int32(values.bytes.loadUnaligned(fromByteOffset: i &* MemoryLayout<V>.size, as: V.self))
+            marks[latent >> 6] |= 1 << UInt64(latent & 63)
         }
-        return Counts(
-            latents: column(0, block.loud), classOver: column(1, block.loud), patchOver: column(2, block.loud),
-            promptOver: column(3, layout.prompts > 0 ? block.loud : 0))
+    }
+
+    /// Latents over tau and how many tokens are, kind after kind.
+    private func forEachCountColumn(of group: Int, kinds: Int, _ body: (TableColumn, TableColumn) -> Void) {
+        var at = blocks[group].offset
+        for list in blocks[group].lists.prefix(kinds) {
+            let latent = column(&at, list.loud, coder.latentBytes, isSigned: false)
+            body(latent, column(&at, list.loud, list.valueBytes, isSigned: true))
+        }
     }
 
     /// Everything of some latents of a group, in the order asked for.
     func totals(of group: Int, latents wanted: some Collection<Int>) throws(StoreError) -> [TotalsCell] {
         precondition(!countsOnly, "a table of counts has no totals")
+        try checkCounts(group)
         let block = blocks[group]
-        let counts = try counts(of: group)
-        let start = block.offset + self.counts(block)
-        try check(group, \.details, start..<start + details(block), block.detailsChecksum)
-        let all = block.loud + block.quiet, prompts = layout.prompts > 0
-        let sums = UnsafeBufferPointer(
-            start: (file.bytes.baseAddress! + start).assumingMemoryBound(to: Double.self), count: all * (prompts ? 3 : 2))
-        let quietStart = start + sums.count * 8
-        let quiet: UnsafeBufferPointer<Int32> = column(quietStart, block.quiet)
-        func number(_ place: Int, _ i: Int) -> Int32 { column(quietStart + 4 * (block.quiet + all * place), all)[i] }
+        var at = block.offset + block.countsBytes
+        try check(group, \.details, at..<at + block.detailsBytes, block.detailsChecksum)
+        var loud: [(latent: TableColumn, over: TableColumn)] = []
+        forEachCountColumn(of: group, kinds: block.lists.count) { loud.append(($0, $1)) }
+        let sums = block.lists.map { list in
+            defer { at += 8 * list.all }
+            return file.bytes.baseAddress! + at
+        }
+        let rest = block.lists.map { list in
+            (
+                latent: column(&at, list.quiet, coder.latentBytes, isSigned: false),
+                active: column(&at, list.all, list.valueBytes, isSigned: true),
+                images: column(&at, list.all, list.valueBytes, isSigned: true)
+            )
+        }
         return wanted.map { latent in
             var cell = TotalsCell()
-            let loud = ClassTable.place(of: latent, in: counts.latents)
-            guard let at = loud ?? ClassTable.place(of: latent, in: quiet).map({ $0 + block.loud }) else { return cell }
-            cell.classSum = sums[at]
-            cell.patchSum = sums[all + at]
-            cell.images = number(0, at)
-            cell.classActive = number(1, at)
-            cell.patchActive = number(2, at)
-            cell.anyImages = cell.images
-            if prompts {
-                cell.promptSum = sums[2 * all + at]
-                cell.promptActive = number(3, at)
-                cell.anyImages = number(4, at)
-            }
-            if let loud {
-                cell.classOver = counts.classOver[loud]
-                cell.patchOver = counts.patchOver[loud]
-                if prompts { cell.promptOver = counts.promptOver[loud] }
+            for kind in block.lists.indices {
+                let first = loud[kind].latent.place(of: latent)
+                guard let place = first ?? rest[kind].latent.place(of: latent).map({ $0 + block.lists[kind].loud }) else { continue }
+                let over = first.map { Int32(loud[kind].over[$0]) } ?? 0, active = Int32(rest[kind].active[place])
+                let images = Int32(rest[kind].images[place])
+                let sum = sums[kind].loadUnaligned(fromByteOffset: 8 * place, as: Double.self)
+                switch kind {
+                case 0: (cell.classActive, cell.classOver, cell.classSum) = (active, over, sum)
+                case 1: (cell.patchActive, cell.patchOver, cell.patchSum) = (active, over, sum)
+                default: (cell.promptActive, cell.promptOver, cell.promptSum) = (active, over, sum)
+                }
+                if kind < 2 { cell.images = images }
+                cell.anyImages = images
             }
             return cell
         }
@@ -148,26 +173,14 @@ final class ClassTable: Sendable {
     /// Gives mapped pages back to the kernel.
     func release() { file.release() }
 
-    private static func place(of latent: Int, in column: UnsafeBufferPointer<Int32>) -> Int? {
-        var low = 0, high = column.count
-        while low < high {
-            let middle = (low + high) / 2
-            if Int(column[middle]) < latent { low = middle + 1 } else { high = middle }
-        }
-        return low < column.count && Int(column[low]) == latent ? low : nil
+    private func column(_ offset: inout Int, _ count: Int, _ width: Int, isSigned: Bool) -> TableColumn {
+        defer { offset += count * width }
+        return TableColumn(bytes: file.bytes.baseAddress! + offset, count: count, width: width, isSigned: isSigned)
     }
 
-    private func column(_ offset: Int, _ count: Int) -> UnsafeBufferPointer<Int32> {
-        UnsafeBufferPointer(start: (file.bytes.baseAddress! + offset).assumingMemoryBound(to: Int32.self), count: count)
-    }
-
-    /// Bytes of a block's counts, padded.
-    private func counts(_ block: Block) -> Int { (block.loud * (layout.prompts > 0 ? 16 : 12) + 7) / 8 * 8 }
-
-    private func details(_ block: Block) -> Int {
-        guard !countsOnly else { return 0 }
-        let prompts = layout.prompts > 0
-        return ((block.loud + block.quiet) * (prompts ? 44 : 28) + 4 * block.quiet + 7) / 8 * 8
+    private func checkCounts(_ group: Int) throws(StoreError) {
+        let block = blocks[group]
+        try check(group, \.counts, block.offset..<block.offset + block.countsBytes, block.countsChecksum)
     }
 
     private func check(
@@ -178,11 +191,12 @@ final class ClassTable: Sendable {
         guard XXH64.hash(raw) == checksum else {
             throw .damaged(file: path, offset: range.lowerBound, reason: "a group's totals fail their checksum")
         }
-        // Every index in it is used unchecked from here on.
-        let latents = column(blocks[group].offset, blocks[group].loud)
-        guard latents.allSatisfy({ $0 >= 0 && Int($0) < self.latents }) else {
-            throw .damaged(file: path, offset: range.lowerBound, reason: "a latent beyond \(self.latents)")
+        // Every latent in it is used unchecked from here on.
+        var isSound = true
+        forEachCountColumn(of: group, kinds: coder.kinds) { latent, _ in
+            isSound = isSound && (0..<latent.count).allSatisfy { latent[$0] >= 0 && latent[$0] < latents }
         }
+        guard isSound else { throw .damaged(file: path, offset: range.lowerBound, reason: "a latent beyond \(latents)") }
         checked.withLock { $0[keyPath: part][group] = true }
     }
 
@@ -218,10 +232,15 @@ final class ClassTable: Sendable {
         writer.put(UInt32(covers.count))
         for block in blocks {
             writer.put(UInt64(block.offset))
-            writer.put(UInt32(block.loud))
-            writer.put(UInt32(block.quiet))
+            writer.put(UInt64(block.countsBytes))
+            writer.put(UInt64(block.detailsBytes))
             writer.put(block.countsChecksum)
             writer.put(block.detailsChecksum)
+            for list in block.lists {
+                writer.put(UInt32(list.loud))
+                writer.put(UInt32(list.quiet))
+                writer.put(UInt32(list.isNarrow ? 2 : 4))
+            }
         }
         for name in names {
             let text = Array(name.utf8)
@@ -236,20 +255,14 @@ final class ClassTable: Sendable {
         return writer.bytes
     }
 
-    private static func decode(_ raw: UnsafeRawBufferPointer) throws(MalformedBytes) -> ([String], [Block], [Cover]) {
+    private static func decode(
+        _ raw: UnsafeRawBufferPointer, _ coder: TableBlockCoder, end: Int
+    ) throws(MalformedBytes) -> ([String], [Block], [Cover]) {
         var reader = ByteReader(raw)
         let groups = Int(try reader.get(UInt32.self, "groups")), segments = Int(try reader.get(UInt32.self, "segments"))
         guard groups < raw.count, segments < raw.count else { throw MalformedBytes(reason: "\(groups) groups", offset: 0) }
         var blocks: [Block] = []
-        for _ in 0...groups {
-            let offset = try reader.get(UInt64.self, "block"), loud = try reader.get(UInt32.self, "block")
-            guard offset < 1 << 56 else { throw MalformedBytes(reason: "a block at \(offset)", offset: reader.offset) }
-            blocks.append(
-                Block(
-                    offset: Int(offset), loud: Int(loud), quiet: Int(try reader.get(UInt32.self, "block")),
-                    countsChecksum: try reader.get(UInt64.self, "block"), detailsChecksum: try reader.get(UInt64.self, "block")))
-            guard offset % 8 == 0 else { throw MalformedBytes(reason: "a block at \(offset)", offset: reader.offset) }
-        }
+        for _ in 0...groups { blocks.append(try block(&reader, coder, end: end)) }
         var names: [String] = []
         for _ in 0..<groups {
             let count = Int(try reader.get(UInt32.self, "name"))
@@ -266,5 +279,29 @@ final class ClassTable: Sendable {
             covers.append(Cover(segment: id, entries: entries))
         }
         return (names, blocks, covers)
+    }
+
+    /// A block that lies within the file and has room for its lists.
+    private static func block(_ reader: inout ByteReader, _ coder: TableBlockCoder, end: Int) throws(MalformedBytes) -> Block {
+        func size() throws(MalformedBytes) -> Int {
+            let value = try reader.get(UInt64.self, "block")
+            guard value <= UInt64(end) else { throw MalformedBytes(reason: "a block of \(value) bytes", offset: reader.offset) }
+            return Int(value)
+        }
+        var block = Block(offset: try size(), countsBytes: try size(), detailsBytes: try size())
+        block.countsChecksum = try reader.get(UInt64.self, "block")
+        block.detailsChecksum = try reader.get(UInt64.self, "block")
+        var counts = 0, details = 0
+        for _ in 0..<coder.kinds {
+            let loud = Int(try reader.get(UInt32.self, "list")), quiet = Int(try reader.get(UInt32.self, "list"))
+            let list = TableList(loud: loud, quiet: quiet, isNarrow: try reader.get(UInt32.self, "list") == 2)
+            counts += loud * (coder.latentBytes + list.valueBytes)
+            details += quiet * coder.latentBytes + list.all * (8 + 2 * list.valueBytes)
+            block.lists.append(list)
+        }
+        guard block.offset >= headerBytes, block.offset + block.countsBytes + block.detailsBytes <= end, counts <= block.countsBytes,
+            coder.countsOnly || details <= block.detailsBytes
+        else { throw MalformedBytes(reason: "a block outside the file", offset: reader.offset) }
+        return block
     }
 }

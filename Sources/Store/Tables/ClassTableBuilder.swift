@@ -32,11 +32,6 @@ struct ClassTableBuilder {
     /// Keep only what ranking needs: counts over tau.
     let countsOnly: Bool
 
-    private struct Entry {
-        var latent: UInt32
-        var cell: TotalsCell
-    }
-
     /// Writes the body of a table from `ClassTable.headerBytes` on.
     ///
     /// - Parameter walk: hands over every posting of a latent in a sealed segment.
@@ -45,11 +40,28 @@ struct ClassTableBuilder {
         _ sources: [TableSource], to file: File, spill path: String,
         walk: (Int, Segment, (SlotPosting) -> Void) throws(StoreError) -> Void
     ) throws(StoreError) -> (blocks: [ClassTable.Block], end: Int) {
+        let gather = TableSpill(groups: groups + 1, path: path)
+        try fill(gather, from: sources, walk: walk)
+        var offset = ClassTable.headerBytes
+        var blocks: [ClassTable.Block] = []
+        let coder = TableBlockCoder(layout: layout, latents: latents, countsOnly: countsOnly)
+        for group in 0...groups {
+            var (block, bytes) = coder.encode(try gather.entries(of: group))
+            block.offset = offset
+            try file.write(bytes, at: offset)
+            blocks.append(block)
+            offset += bytes.count
+        }
+        return (blocks, offset)
+    }
+
+    private func fill(
+        _ gather: TableSpill, from sources: [TableSource], walk: (Int, Segment, (SlotPosting) -> Void) throws(StoreError) -> Void
+    ) throws(StoreError) {
         let transposed = sources.map { source -> (Transposed, [ImageSummary?])? in
             guard case let .summaries(summaries) = source.postings else { return nil }
             return (Transposed(summaries, latents: latents), summaries)
         }
-        var gather = try Gather(groups: groups + 1, spill: path)
         // Pointers: a posting costs some 10 ns, of which checked accesses to captured arrays would be half.
         let cells = UnsafeMutablePointer<TotalsCell>.allocate(capacity: groups + 1)
         let marks = UnsafeMutablePointer<Bool>.allocate(capacity: groups + 1)
@@ -83,115 +95,132 @@ struct ClassTableBuilder {
             var total = TotalsCell()
             for group in touched {
                 total.merge(cells[group])
-                if group > 0 { try add(latent, cells[group], to: group, &gather) }
+                if group > 0 { try add(latent, cells[group], to: group, gather) }
                 cells[group] = TotalsCell()
                 marks[group] = false
             }
-            if !touched.isEmpty { try add(latent, total, to: 0, &gather) }
+            if !touched.isEmpty { try add(latent, total, to: 0, gather) }
             touched.removeAll(keepingCapacity: true)
         }
-        var offset = ClassTable.headerBytes
-        var blocks: [ClassTable.Block] = []
-        for group in 0...groups {
-            let bytes = encode(try gather.entries(of: group))
-            try file.write(bytes.bytes, at: offset)
-            var block = bytes.block
-            block.offset = offset
-            blocks.append(block)
-            offset += bytes.bytes.count
-        }
-        return (blocks, offset)
     }
 
-    private func add(_ latent: Int, _ cell: TotalsCell, to group: Int, _ gather: inout Gather) throws(StoreError) {
+    private func add(_ latent: Int, _ cell: TotalsCell, to group: Int, _ gather: TableSpill) throws(StoreError) {
         if cell.isEmpty || (countsOnly && !cell.isLoud) { return }
-        try gather.add(Entry(latent: UInt32(latent), cell: cell), to: group)
+        try gather.add(TableEntry(latent: UInt32(latent), cell: cell), to: group)
+    }
+}
+
+/// What one latent sums up to in one group.
+struct TableEntry {
+    var latent: UInt32
+    var cell: TotalsCell
+}
+
+/// Entries by group, in the order they came in; kinds without a token take no room.
+final class TableSpill {
+    // One builder's own; a class, so that a buffer is never copied on its way in.
+    private var buffers: [[UInt8]]
+    private var chunks: [[Range<Int>]]
+    private let capacity: Int
+    private let path: String
+    private var file: File?
+    private var end = 0
+
+    init(groups: Int, path: String) {
+        buffers = [[UInt8]](repeating: [], count: groups)
+        chunks = [[Range<Int>]](repeating: [], count: groups)
+        capacity = max(1024, min(1 << 18, ClassTableBuilder.bufferBytesMax / groups))
+        self.path = path
     }
 
-    /// A group's block: columns of the entries over tau, then everything of all (protocol/STORE.md, "Class table").
-    private func encode(_ entries: [Entry]) -> (bytes: [UInt8], block: ClassTable.Block) {
-        let loud = entries.filter(\.cell.isLoud), quiet = entries.filter { !$0.cell.isLoud }
-        let prompts = layout.prompts > 0
-        var counts = ByteWriter(capacity: loud.count * 16 + 8)
-        counts.put(array: loud.map(\.latent))
-        counts.put(array: loud.map(\.cell.classOver))
-        counts.put(array: loud.map(\.cell.patchOver))
-        if prompts { counts.put(array: loud.map(\.cell.promptOver)) }
-        counts.align(8)
-        var details = ByteWriter(capacity: countsOnly ? 0 : entries.count * 48 + 8)
-        if !countsOnly {
-            let all = loud + quiet
-            details.put(array: all.map(\.cell.classSum))
-            details.put(array: all.map(\.cell.patchSum))
-            if prompts { details.put(array: all.map(\.cell.promptSum)) }
-            details.put(array: quiet.map(\.latent))
-            details.put(array: all.map(\.cell.images))
-            details.put(array: all.map(\.cell.classActive))
-            details.put(array: all.map(\.cell.patchActive))
-            if prompts {
-                details.put(array: all.map(\.cell.promptActive))
-                details.put(array: all.map(\.cell.anyImages))
-            }
-            details.align(8)
+    func add(_ entry: TableEntry, to group: Int) throws(StoreError) {
+        var packed = PackedEntry()
+        let cell = entry.cell
+        packed.put(entry.latent)
+        packed.put(UInt32(bitPattern: cell.images))
+        var kinds: UInt8 = 0
+        for (bit, active, over, sum) in [
+            (UInt8(1), cell.classActive, cell.classOver, cell.classSum), (2, cell.patchActive, cell.patchOver, cell.patchSum),
+            (4, cell.promptActive, cell.promptOver, cell.promptSum),
+        ] where active != 0 || over != 0 || sum != 0 {
+            kinds |= bit
+            packed.put(UInt32(bitPattern: active))
+            packed.put(UInt32(bitPattern: over))
+            packed.put(sum.bitPattern)
         }
-        let block = ClassTable.Block(
-            offset: 0, loud: loud.count, quiet: countsOnly ? 0 : quiet.count,
-            countsChecksum: XXH64.hash(counts.bytes), detailsChecksum: XXH64.hash(details.bytes))
-        return (counts.bytes + details.bytes, block)
+        if cell.anyImages != cell.images {
+            kinds |= 8
+            packed.put(UInt32(bitPattern: cell.anyImages))
+        }
+        buffers[group].append(kinds)
+        packed.withBytes { buffers[group].append(contentsOf: $0) }
+        if buffers[group].count + PackedEntry.bytesMax > capacity { try flush(group) }
     }
 
-    /// Entries by group, in the order they came in.
-    private struct Gather {
-        private var buffers: [[Entry]]
-        private var chunks: [[(offset: Int, count: Int)]]
-        private let capacity: Int
-        private let path: String
-        private var file: File?
-        private var end = 0
-
-        init(groups: Int, spill path: String) throws(StoreError) {
-            buffers = [[Entry]](repeating: [], count: groups)
-            chunks = [[(offset: Int, count: Int)]](repeating: [], count: groups)
-            capacity = max(16, min(4096, ClassTableBuilder.bufferBytesMax / MemoryLayout<Entry>.stride / groups))
-            self.path = path
+    private func flush(_ group: Int) throws(StoreError) {
+        let spill: File
+        if let file { spill = file } else {
+            spill = try File(path: path, flags: O_RDWR | O_CREAT | O_TRUNC)
+            // It lives as long as it is open.
+            unlink(path)
+            file = spill
         }
+        try spill.write(buffers[group], at: end)
+        chunks[group].append(end..<end + buffers[group].count)
+        end += buffers[group].count
+        buffers[group].removeAll(keepingCapacity: true)
+    }
 
-        mutating func add(_ entry: Entry, to group: Int) throws(StoreError) {
-            buffers[group].append(entry)
-            if buffers[group].count == capacity { try flush(group) }
+    /// A group's entries; they are given away.
+    func entries(of group: Int) throws(StoreError) -> [TableEntry] {
+        var all: [TableEntry] = []
+        for chunk in chunks[group] {
+            guard let file else { break }
+            TableSpill.unpack(try file.read(at: chunk.lowerBound, count: chunk.count), into: &all)
         }
+        TableSpill.unpack(buffers[group], into: &all)
+        buffers[group] = []
+        return all
+    }
 
-        private mutating func flush(_ group: Int) throws(StoreError) {
-            let spill: File
-            if let file { spill = file } else {
-                spill = try File(path: path, flags: O_RDWR | O_CREAT | O_TRUNC)
-                // It lives as long as it is open.
-                unlink(path)
-                file = spill
+    private static func unpack(_ bytes: [UInt8], into entries: inout [TableEntry]) {
+        bytes.withUnsafeBytes { raw in
+            var at = 0
+            func word() -> Int32 {
+                defer { at += 4 }
+                return raw.loadUnaligned(fromByteOffset: at, as: Int32.self)
             }
-            let size = buffers[group].count * MemoryLayout<Entry>.stride
-            try buffers[group].withUnsafeBufferPointer { (raw) throws(StoreError) in
-                try spill.write(UnsafeRawBufferPointer(raw), at: end)
+            func sum() -> Double {
+                defer { at += 8 }
+                return raw.loadUnaligned(fromByteOffset: at, as: Double.self)
             }
-            chunks[group].append((end, buffers[group].count))
-            end += size
-            buffers[group].removeAll(keepingCapacity: true)
+            while at < raw.count {
+                let kinds = raw[at]
+                at += 1
+                var entry = TableEntry(latent: UInt32(bitPattern: word()), cell: TotalsCell())
+                entry.cell.images = word()
+                if kinds & 1 != 0 { (entry.cell.classActive, entry.cell.classOver, entry.cell.classSum) = (word(), word(), sum()) }
+                if kinds & 2 != 0 { (entry.cell.patchActive, entry.cell.patchOver, entry.cell.patchSum) = (word(), word(), sum()) }
+                if kinds & 4 != 0 { (entry.cell.promptActive, entry.cell.promptOver, entry.cell.promptSum) = (word(), word(), sum()) }
+                entry.cell.anyImages = kinds & 8 != 0 ? word() : entry.cell.images
+                entries.append(entry)
+            }
         }
+    }
+}
 
-        mutating func entries(of group: Int) throws(StoreError) -> [Entry] {
-            var all: [Entry] = []
-            for chunk in chunks[group] {
-                guard let file else { break }
-                let bytes = try file.read(at: chunk.offset, count: chunk.count * MemoryLayout<Entry>.stride)
-                bytes.withUnsafeBytes { raw in
-                    for i in 0..<chunk.count {
-                        all.append(raw.loadUnaligned(fromByteOffset: i * MemoryLayout<Entry>.stride, as: Entry.self))
-                    }
-                }
-            }
-            all += buffers[group]
-            buffers[group] = []
-            return all
-        }
+/// Room for one entry on the stack.
+private struct PackedEntry {
+    static let bytesMax = 64
+    private var words: InlineArray<8, UInt64> = .init(repeating: 0)
+    private var count = 0
+
+    mutating func put<T: FixedWidthInteger>(_ value: T) {
+        withUnsafeMutableBytes(of: &words) { $0.storeBytes(of: value, toByteOffset: count, as: T.self) }
+        count += MemoryLayout<T>.size
+    }
+
+    func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+        withUnsafeBytes(of: words) { body(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
     }
 }

@@ -2,13 +2,6 @@
 
 import Basics
 
-/// A group's counts over tau, ascending by latent. Corrections may be negative.
-package struct CountColumns {
-    package let latents, classOver, patchOver: UnsafeBufferPointer<Int32>
-    /// Empty where the layout has no prompts.
-    package let promptOver: UnsafeBufferPointer<Int32>
-}
-
 /// Latent totals of groups of images of one view, as of one moment. Safe to share.
 package final class ClassTotals: Sendable {
     package let layout: TokenLayout
@@ -33,14 +26,16 @@ package final class ClassTotals: Sendable {
         }
     }
 
-    /// Hands over a group's counts: the table's, then its corrections'.
-    /// - Throws: `damaged` where the table is; see `Store.dropTable`.
-    package func counts(of group: Int, _ body: (CountColumns) -> Void) throws(StoreError) {
+    /// Adds a group's tokens over tau to `counts`, of `latents` entries, and sets the bit of each latent touched in
+    /// `marks`, of `latents` bits. A correction may leave a marked latent at zero.
+    ///
+    /// - Parameter prompts: count prompt tokens too, as published.
+    /// - Throws: `damaged` where a table is; see `Store.dropTable`.
+    package func addCounts(
+        of group: Int, prompts: Bool, to counts: UnsafeMutablePointer<Int32>, marks: UnsafeMutablePointer<UInt64>
+    ) throws(StoreError) {
         for part in parts where part.groups[group] >= 0 {
-            let counts = try part.table.counts(of: part.groups[group])
-            body(
-                CountColumns(
-                    latents: counts.latents, classOver: counts.classOver, patchOver: counts.patchOver, promptOver: counts.promptOver))
+            try part.table.addCounts(of: part.groups[group], kinds: prompts ? 3 : 2, to: counts, marks: marks)
         }
     }
 
