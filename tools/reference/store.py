@@ -1,5 +1,5 @@
 """Reads a store folder by protocol/STORE.md alone, checks every checksum, and compares each sealed segment's postings
-and aggregates with a recomputation from its frames.
+and aggregates, and each class table, with a recomputation from its frames.
 
     python tools/reference/store.py FOLDER        # exits 1 at the first contradiction
 
@@ -201,6 +201,99 @@ def compare_aggregates(found, latent, postings, segment, path):
         check(abs(float(found[name][latent]) - value) <= 1e-12 * abs(value), f"{path}: latent {latent}: {name} {found[name][latent]}, {value}")
 
 
+class Table:
+    """A class table: totals by group, each {kind: {latent: (over, active, images, sum)}}."""
+
+    def __init__(self, path, view):
+        data = path.read_bytes()
+        magic, version, size, self.n, rows, columns, prompts, flags, tau, self.seed, length, directory, checksum = struct.unpack_from(
+            "<8s7IfQQQQ", data)
+        check(magic == b"SAEDTAB\0" and version == 1 and size == 128 and length == len(data), f"{path}: header")
+        check(struct.unpack_from("<Q", data, 120)[0] == xxh(data[:120]) and np.float32(tau) == TAU, f"{path}: header checksum")
+        check((rows, columns, prompts, self.n) == view[:4] and data[80:112].hex() == view[4], f"{path}: another view's")
+        check(xxh(data[directory:]) == checksum, f"{path}: directory")
+        self.counts_only, kinds, at = bool(flags & 1), 3 if prompts else 2, directory
+
+        def take(form):
+            nonlocal at
+            out = struct.unpack_from("<" + form, data, at)
+            at += struct.calcsize("<" + form)
+            return out
+
+        labels, segments = take("II")
+        blocks = [(take("QQQQQ"), [take("III") for _ in range(kinds)]) for _ in range(labels + 1)]
+        self.names = [take(f"{take('I')[0]}s")[0].decode() for _ in range(labels)]
+        self.slots = {}
+        for _ in range(segments):
+            number, count = take("QI")
+            self.slots[number] = np.array(take(f"{count}i"))
+        check(at == len(data), f"{path}: directory is too long")
+        self.groups = [self.block(data, path, *block) for block in blocks]
+
+    def block(self, data, path, place, lists):
+        offset, counts, details, counts_sum, details_sum = place
+        check(offset % 8 == 0 and xxh(data[offset:offset + counts]) == counts_sum, f"{path}: counts at {offset}")
+        check(xxh(data[offset + counts:offset + counts + details]) == details_sum, f"{path}: details at {offset}")
+        latent, at, out = "<u2" if self.n <= 65536 else "<u4", offset, []
+
+        def take(dtype, count):
+            nonlocal at
+            column = np.frombuffer(data, dtype, count, at)
+            at += column.nbytes
+            return column.tolist()
+
+        loud = [(take(latent, a), take(f"<i{width}", a)) for a, _, width in lists]
+        at = offset + counts
+        sums = [take("<f8", a + q) for a, q, _ in lists] if details else None
+        for (a, q, width), (latents, over) in zip(lists, loud):
+            if details:
+                total = sums.pop(0)
+                latents = latents + take(latent, q)
+                active, images = take(f"<i{width}", a + q), take(f"<i{width}", a + q)
+                out.append({j: (o, *rest) for j, o, *rest in zip(latents, over + [0] * q, active, images, total)})
+            else:
+                out.append({j: (o,) for j, o in zip(latents, over)})
+        return out
+
+
+def table(path, view, segments):
+    """Every slot's postings go to the group that the table says it was in; the sums must be the table's."""
+    found = Table(path, view)
+    wanted = [[{} for _ in range(3)] for _ in range(len(found.names) + 1)]
+    for number, groups in found.slots.items():
+        segment, snapshots = segments[number]
+        for slot, latents in snapshots:
+            for group in {0, int(groups[slot])} if groups[slot] >= 0 else ():
+                for j, p in segment.postings(slot, latents).items():
+                    kinds = [(int(p["cls"] > TAU), int(p["cls"] > 0), float(p["cls"])),
+                             (p["over"], p["active"], float(p["mean"]) * segment.patches), (p["pover"], p["pactive"], float(p["psum"]))]
+                    both = int(kinds[0][1] + kinds[1][1] > 0)
+                    for kind, (images, own) in enumerate(zip((both, both, 1), kinds)):
+                        old = wanted[group][kind].get(j, (0, 0, 0, 0.0))
+                        wanted[group][kind][j] = (old[0] + own[0], old[1] + own[1], old[2] + images, old[3] + own[2])
+    entries = 0
+    for group, (have, want) in enumerate(zip(found.groups, wanted)):
+        for kind, (h, w) in enumerate(zip(have, want)):
+            # A list has the latents that are active in its kind (over tau, where counts are all there is).
+            w = {j: v for j, v in w.items() if (v[0] if found.counts_only else v[1])}
+            check(set(h) >= set(w) and all(not any(h[j][:2]) for j in set(h) - set(w)), f"{path}: latents of group {group}, kind {kind}")
+            for j, v in w.items():
+                same = h[j][0] == v[0] if found.counts_only else h[j][:3] == v[:3] and abs(h[j][3] - v[3]) <= 1e-12 * abs(v[3])
+                check(same, f"{path}: group {group}, kind {kind}, latent {j}: {h[j]} is not {v}")
+            entries += len(h)
+    return f"{path}: {len(found.names)} labels, {entries} entries agree"
+
+
+def answers(path):
+    data = path.read_bytes()
+    magic, version, count = struct.unpack_from("<8sII", data)
+    check(magic == b"SAEDANS\0" and version == 1 and len(data) == 64 + 16 * count, f"{path}: header")
+    check(struct.unpack_from("<QQ", data, 48) == (xxh(data[64:]), xxh(data[:56])), f"{path}: checksums")
+    images = [image for image, _, _ in struct.iter_unpack("<Qif", data[64:])]
+    check(images == sorted(set(images)), f"{path}: order of images")
+    return f"{path}: {count} answers"
+
+
 def main(folder):
     folder = pathlib.Path(folder)
     header = (folder / "catalog.sqlite").read_bytes()[:100]
@@ -208,6 +301,8 @@ def main(folder):
     catalog = sqlite3.connect(f"file:{folder / 'catalog.sqlite'}?mode=ro", uri=True)
     hashes = dict(catalog.execute("SELECT id, hash FROM images"))
     recipes = dict(catalog.execute("SELECT id, recipe FROM views"))
+    views = {row[0]: row[1:] for row in catalog.execute('SELECT id, "rows", columns, prompts, latents, recipe FROM views')}
+    kept, without = {}, set()
     for number, view, length, sealed in catalog.execute("SELECT id, view, length, sealed FROM segments ORDER BY id").fetchall():
         segment = Segment(folder / "segments" / str(view) / f"{number}.seg", length)
         check(segment.recipe == recipes[view], f"{segment.path}: recipe")
@@ -219,8 +314,18 @@ def main(folder):
             dense += latents is None
             snapshots.append((slot, latents))
         postings = index(segment, snapshots) if sealed and not dense else None
+        kept[number] = (segment, snapshots)
+        without |= {number} if dense else set()
         print(f"{segment.path}: {len(snapshots)} snapshots, {dense} dense, "
               + (f"{postings} postings and their aggregates agree" if postings is not None else "not sealed, or dense"))
+    for path in sorted((folder / "tables").glob("*")):
+        if path.suffix == ".ans":
+            print(answers(path))
+        elif path.suffix == ".tab":
+            slots = Table(path, views[int(path.name.split(".")[0])]).slots
+            # Made before a purge, or over activations: nothing to recompute it from.
+            whole = all(number in kept and number not in without for number in slots)
+            print(table(path, views[int(path.name.split(".")[0])], kept) if whole else f"{path}: not of what is there now")
 
 
 if __name__ == "__main__":
