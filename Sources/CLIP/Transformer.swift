@@ -42,7 +42,9 @@ struct Sharing<Part> {
         self.changed = changed
     }
 
-    func of<Inner>(_ inner: KeyPath<Part, Inner>) -> Sharing<Inner> { Sharing<Inner>(base[keyPath: inner], changed: changed) }
+    func of<Inner>(_ inner: KeyPath<Part, Inner>) -> Sharing<Inner> {
+        Sharing<Inner>(base[keyPath: inner], changed: changed)
+    }
 
     func touches(_ prefixes: [String]) -> Bool {
         changed.contains { name in prefixes.contains { name == $0 || name.hasPrefix($0 + ".") } }

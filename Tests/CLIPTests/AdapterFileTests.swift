@@ -1,5 +1,5 @@
 // Files as the trainers write them, good and bad: torch.save of Dassl's dictionaries (optimizer, scheduler and numpy
-// results beside the state), PEFT's folders, fine-tuned towers in three layouts. tools/reference/adapters.py files wrote
+// results beside the state), PEFT's folders, fine-tuned towers in three layouts. tools/reference/adapter_files.py wrote
 // them for one tiny seeded model; the references are those of AdapterParityTests.
 
 import Basics
@@ -112,7 +112,8 @@ import Testing
         #expect(lora.byteCount == 0)
 
         let tuned = try adapter("finetuned-hf.safetensors")
-        #expect(try tuned.vision(model).embeddingIdentity == base.embeddingIdentity, "its patch embedding is the base's")
+        #expect(
+            try tuned.vision(model).embeddingIdentity == base.embeddingIdentity, "its patch embedding is the base's")
         #expect(tuned.byteCount > lora.byteCount && tuned.byteCount < base.tower.byteCount)
         #expect(try adapter("finetuned-openai.pt").vision(model).embeddingIdentity != base.embeddingIdentity)
     }

@@ -110,7 +110,8 @@ struct AdapterCase {
         if adapter.isConditional {
             logits = try rows.map { try adapter.conditionalLogits(model, embedding: $0, classes: classes) }
         } else {
-            let head = try adapter.head(model, classes: classes, templates: json["templates"]?.elements.map(\.string) ?? templates)
+            let head = try adapter.head(
+                model, classes: classes, templates: json["templates"]?.elements.map(\.string) ?? templates)
             check(name, "text features", head.features, json["textFeatures"]!.floats)
             logits = rows.map { head.logits($0) }
         }

@@ -62,9 +62,11 @@ import Testing
         let deep = try Adapter.inspect(path: folder.path + "/deep.safetensors")
         func config(vision: Int, text: Int, context: Int) -> CLIPConfig {
             CLIPConfig(
-                vision: CLIPConfig.Vision(CLIPConfig.Tower(width: 96, layers: vision, heads: 3, mlp: 96), imageSize: 32, patch: 8),
+                vision: CLIPConfig.Vision(
+                    CLIPConfig.Tower(width: 96, layers: vision, heads: 3, mlp: 96), imageSize: 32, patch: 8),
                 text: CLIPConfig.Text(
-                    CLIPConfig.Tower(width: 64, layers: text, heads: 2, mlp: 64), vocabulary: 520, contextLength: context,
+                    CLIPConfig.Tower(width: 64, layers: text, heads: 2, mlp: 64), vocabulary: 520,
+                    contextLength: context,
                     eosTokenID: 519),
                 projection: 24)
         }
@@ -137,12 +139,15 @@ import Testing
             ),
             (
                 "maple",
-                [(learner + "ctx", [2, 8]), (learner + "proj.weight", [6, 8]), (learner + "proj.bias", [6]),
-                    (learner + "compound_prompts_text.0", [2, 8])], nil,
+                [
+                    (learner + "ctx", [2, 8]), (learner + "proj.weight", [6, 8]), (learner + "proj.bias", [6]),
+                    (learner + "compound_prompts_text.0", [2, 8]),
+                ], nil,
                 "'maple' has no tensor 'prompt_learner.compound_prompt_projections.0.weight'"
             ),
             (
-                "widths", [(learner + "ctx", [2, 8]), (learner + "proj.weight", [6, 9]), (learner + "proj.bias", [6])],
+                "widths",
+                [(learner + "ctx", [2, 8]), (learner + "proj.weight", [6, 9]), (learner + "proj.bias", [6])],
                 nil, "'widths': 'prompt_learner.proj.weight' is [6, 9], its context has width 8"
             ),
             (
@@ -258,7 +263,10 @@ import Testing
         try Adapter.load(path: AdapterFileTests.files + "maple-words.pth.tar", model: model).export(to: own)
         let config = try String(contentsOfFile: own + "/adapter.json", encoding: .utf8)
         for (old, new, expected) in [
-            ("\"maple\"", "\"magic\"", "'method' is 'magic'; one of maple, vpt, ivlp, coop, cocoop, lora, finetuned is expected"),
+            (
+                "\"maple\"", "\"magic\"",
+                "'method' is 'magic'; one of maple, vpt, ivlp, coop, cocoop, lora, finetuned is expected"
+            ),
             ("\"version\": 1", "\"version\": 2", "'version' is 2; 1 to 1 is allowed"),
             ("saed adapter", "other", "'format' is 'other'; 'saed adapter' is expected"),
             ("\"tail\": \"rows\"", "\"tail\": \"head\"", "'tail' is 'head'; none, words or rows is expected"),
@@ -292,13 +300,17 @@ import Testing
             for _ in 0..<60 {
                 var bytes = good
                 // Mostly where names and shapes are.
-                for _ in 0...Int(random() % 4) { bytes[Int(random()) % min(bytes.count, 4000)] = UInt8(truncatingIfNeeded: random()) }
+                for _ in 0...Int(random() % 4) {
+                    bytes[Int(random()) % min(bytes.count, 4000)] = UInt8(truncatingIfNeeded: random())
+                }
                 if random() % 4 == 0 { bytes.removeLast(Int(random()) % bytes.count) }
                 let path = folder.path + "/" + name
                 try Data(bytes).write(to: URL(fileURLWithPath: path))
                 guard let adapter = try? Adapter.load(path: path, model: model) else { continue }
                 _ = try? adapter.vision(model)
-                if !adapter.isConditional { _ = try? adapter.head(model, classes: ["red_cube", "a blue ball.", "x"], templates: ["{}"]) }
+                if !adapter.isConditional {
+                    _ = try? adapter.head(model, classes: ["red_cube", "a blue ball.", "x"], templates: ["{}"])
+                }
             }
         }
     }

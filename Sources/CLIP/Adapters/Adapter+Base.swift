@@ -39,7 +39,8 @@ extension Adapter {
                 guard shape.reduce(1, *) == values.count else {
                     throw ModelError.mismatch(
                         folder: path,
-                        problem: "its '\(tensor)' has \(values.count) values, model '\(name)' has \(shape.reduce(1, *))")
+                        problem: "its '\(tensor)' has \(values.count) values, model '\(name)' has \(shape.reduce(1, *))"
+                    )
                 }
                 own = try model.source.finiteTensor(tensor, shape: shape)
                 what = "its '\(tensor)'"

@@ -36,7 +36,9 @@ extension Adapter {
     /// CoCoOp's logits for one image.
     /// - Parameter embedding: `[projection]`, as the vision tower gives it.
     /// - Precondition: `isConditional`.
-    public func conditionalLogits(_ model: CLIPModel, embedding: [Float], classes: [String]) throws(ModelError) -> [Float] {
+    public func conditionalLogits(_ model: CLIPModel, embedding: [Float], classes: [String]) throws(ModelError)
+        -> [Float]
+    {
         guard let net = effect.metaNet, let context = effect.context else {
             preconditionFailure("'\(summary.path)' has one head for all images")
         }
@@ -52,7 +54,8 @@ extension Adapter {
     }
 
     /// `[classes, projection]`, unit rows.
-    private func features(_ model: CLIPModel, _ context: TextContext, _ classes: [String], rows: [Float]) throws(ModelError)
+    private func features(_ model: CLIPModel, _ context: TextContext, _ classes: [String], rows: [Float])
+        throws(ModelError)
         -> [Float]
     {
         guard !classes.isEmpty else {

@@ -158,7 +158,9 @@ public final class Adapter: @unchecked Sendable {
 
     /// `exp` of the logit scale: a fine-tuned model may have its own.
     func logitScale(_ model: CLIPModel) throws(ModelError) -> Float {
-        guard effect.replacedShapes["logit_scale"] != nil, let replaced = effect.replaced else { return model.logitScale }
+        guard effect.replacedShapes["logit_scale"] != nil, let replaced = effect.replaced else {
+            return model.logitScale
+        }
         do { return exp(try replaced.finiteTensor("logit_scale", shape: [])[0]) } catch { throw ModelError(error) }
     }
 
@@ -222,7 +224,9 @@ extension AdapterShape {
     var phrase: String {
         var parts: [String] = []
         if let visionWidth {
-            let blocks = visionBlocks.map { ", \($0) blocks" } ?? (visionBlocksMin > 1 ? ", at least \(visionBlocksMin) blocks" : "")
+            let blocks =
+                visionBlocks.map { ", \($0) blocks" }
+                ?? (visionBlocksMin > 1 ? ", at least \(visionBlocksMin) blocks" : "")
             parts.append("vision width \(visionWidth)\(blocks)")
         }
         if let textWidth {

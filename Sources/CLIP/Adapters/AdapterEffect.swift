@@ -81,7 +81,9 @@ struct AdapterEffect: Sendable {
 
     static let startToken = "start_token"
 
-    static func isVision(_ name: String) -> Bool { name.hasPrefix("vision_model.") || name.hasPrefix("visual_projection.") }
+    static func isVision(_ name: String) -> Bool {
+        name.hasPrefix("vision_model.") || name.hasPrefix("visual_projection.")
+    }
 }
 
 // MARK: Identity

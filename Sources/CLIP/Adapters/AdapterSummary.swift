@@ -95,13 +95,15 @@ extension Adapter {
         }
         // Start, one token of a name, end.
         if shape.contextMin + 3 > config.text.contextLength {
-            return "\(shape.contextMin) text prompt tokens, model '\(model)' has room for \(config.text.contextLength) tokens"
+            return
+                "\(shape.contextMin) text prompt tokens, model '\(model)' has room for \(config.text.contextLength) tokens"
         }
         guard !shape.tensors.isEmpty else { return nil }
         let own = Dictionary(config.tensors.map { ($0.name, $0.shape) }) { first, _ in first }
         for (name, expected) in shape.tensors.sorted(by: { $0.key < $1.key }) {
             guard let found = own[name] else {
-                return "changes of '\(name)' \(expected), which model '\(model)' (\(vision.layers) vision and \(text.layers) text blocks) does not have"
+                return
+                    "changes of '\(name)' \(expected), which model '\(model)' (\(vision.layers) vision and \(text.layers) text blocks) does not have"
             }
             if found != expected { return "a tensor '\(name)' \(expected), model '\(model)' has \(found)" }
         }

@@ -21,7 +21,8 @@ enum OwnFormat {
         if config["epoch"] != nil { effect.epoch = try config.int("epoch", in: 0...Int.max) }
         let vision = try layers(file, "vision.prompts.", from: 0)
         if let first = vision.first {
-            effect.visionPrompts = VisionPrompts(count: first.shape[0], width: first.shape[1], layers: vision.map(\.values))
+            effect.visionPrompts = VisionPrompts(
+                count: first.shape[0], width: first.shape[1], layers: vision.map(\.values))
         }
         if file.has("text.context") { try readContext(file, config, into: &effect) }
         if file.has("meta.linear1.weight") { effect.metaNet = try metaNet(file) }
@@ -37,7 +38,8 @@ enum OwnFormat {
             }
         guard hasPart else { throw file.malformed("'adapter.json' says '\(method.rawValue)', whose tensors it lacks") }
         if let net = effect.metaNet, let context = effect.context, net.outputs != context.width {
-            throw file.malformed("'meta.linear2.weight' gives \(net.outputs) values, its context has width \(context.width)")
+            throw file.malformed(
+                "'meta.linear2.weight' gives \(net.outputs) values, its context has width \(context.width)")
         }
         return effect
     }
@@ -211,9 +213,11 @@ enum OwnFormat {
             let inputs = change.a.count / change.rank
             tensors += [
                 SafetensorsTensor("lora.\(name).a", shape: [change.rank, inputs], values: change.a),
-                SafetensorsTensor("lora.\(name).b", shape: [change.b.count / change.rank, change.rank], values: change.b),
+                SafetensorsTensor(
+                    "lora.\(name).b", shape: [change.b.count / change.rank, change.rank], values: change.b),
                 SafetensorsTensor("lora.\(name).scale", shape: [1], values: [change.scale]),
-                SafetensorsTensor("lora.\(name).shape", shape: [change.shape.count], values: change.shape.map(Float.init)),
+                SafetensorsTensor(
+                    "lora.\(name).shape", shape: [change.shape.count], values: change.shape.map(Float.init)),
             ]
         }
         if let replaced = effect.replaced {

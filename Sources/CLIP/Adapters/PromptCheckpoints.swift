@@ -135,7 +135,8 @@ enum PromptCheckpoints {
             .compactMap { Int($0.dropFirst(prefix.count).dropLast(PromptKeys.deep.count)) }.sorted()
         for (index, block) in blocks.enumerated() where block != index + 1 {
             throw file.malformed(
-                "block \(block) has prompts ('\(prefix)\(block)\(PromptKeys.deep)'), block \(index + 1) has none; the file is not whole")
+                "block \(block) has prompts ('\(prefix)\(block)\(PromptKeys.deep)'), block \(index + 1) has none; the file is not whole"
+            )
         }
         return 1..<blocks.count + 1
     }

@@ -56,7 +56,8 @@ struct RelabeledTensors: TensorSource {
         guard let part = parts[name] else { throw .missingTensor(tensor: name, file: path) }
         switch part {
         case .whole(let tensor): try source.read(tensor, shape: shape, into: out)
-        case .scalar(let tensor): try source.read(tensor, shape: source.info(tensor)?.shape == [1] ? [1] : [], into: out)
+        case .scalar(let tensor):
+            try source.read(tensor, shape: source.info(tensor)?.shape == [1] ? [1] : [], into: out)
         case .third(let tensor, let index):
             let fused = try source.tensor(tensor, shape: [3 * shape[0]] + shape.dropFirst())
             let count = shape.reduce(1, *)
