@@ -106,7 +106,7 @@ struct ClassTableBuilder {
 
     private func add(_ latent: Int, _ cell: TotalsCell, to group: Int, _ gather: TableSpill) throws(StoreError) {
         if cell.isEmpty || (countsOnly && !cell.isLoud) { return }
-        try gather.add(TableEntry(latent: UInt32(latent), cell: cell), to: group)
+        try gather.add(latent, cell, to: group)
     }
 }
 
@@ -118,8 +118,13 @@ struct TableEntry {
 
 /// Entries by group, in the order they came in; kinds without a token take no room.
 final class TableSpill {
-    // One builder's own; a class, so that a buffer is never copied on its way in.
-    private var buffers: [[UInt8]]
+    /// One entry at most: kinds, latent, images, three kinds of 16 bytes, images with any token.
+    private static let entryBytesMax = 61
+
+    // Owned: a part of `capacity` bytes a group. Tens of millions of entries come by; an array in an array costs
+    // more than what is written into it.
+    private let buffers: UnsafeMutableRawPointer
+    private var filled: [Int]
     private var chunks: [[Range<Int>]]
     private let capacity: Int
     private let path: String
@@ -127,34 +132,42 @@ final class TableSpill {
     private var end = 0
 
     init(groups: Int, path: String) {
-        buffers = [[UInt8]](repeating: [], count: groups)
-        chunks = [[Range<Int>]](repeating: [], count: groups)
         capacity = max(1024, min(1 << 18, ClassTableBuilder.bufferBytesMax / groups))
+        buffers = .allocate(byteCount: groups * capacity, alignment: 16)
+        filled = [Int](repeating: 0, count: groups)
+        chunks = [[Range<Int>]](repeating: [], count: groups)
         self.path = path
     }
 
-    func add(_ entry: TableEntry, to group: Int) throws(StoreError) {
-        var packed = PackedEntry()
-        let cell = entry.cell
-        packed.put(entry.latent)
-        packed.put(UInt32(bitPattern: cell.images))
-        var kinds: UInt8 = 0
-        for (bit, active, over, sum) in [
-            (UInt8(1), cell.classActive, cell.classOver, cell.classSum), (2, cell.patchActive, cell.patchOver, cell.patchSum),
-            (4, cell.promptActive, cell.promptOver, cell.promptSum),
-        ] where active != 0 || over != 0 || sum != 0 {
-            kinds |= bit
-            packed.put(UInt32(bitPattern: active))
-            packed.put(UInt32(bitPattern: over))
-            packed.put(sum.bitPattern)
+    deinit { buffers.deallocate() }
+
+    func add(_ latent: Int, _ cell: TotalsCell, to group: Int) throws(StoreError) {
+        let start = buffers + group * capacity + filled[group]
+        var at = 1
+        @inline(__always) func put(_ value: Int32) {
+            start.storeBytes(of: value, toByteOffset: at, as: Int32.self)
+            at += 4
         }
+        @inline(__always) func put(_ active: Int32, _ over: Int32, _ sum: Double) -> Bool {
+            guard active != 0 || over != 0 || sum != 0 else { return false }
+            put(active)
+            put(over)
+            start.storeBytes(of: sum, toByteOffset: at, as: Double.self)
+            at += 8
+            return true
+        }
+        put(Int32(latent))
+        put(cell.images)
+        var kinds: UInt8 = put(cell.classActive, cell.classOver, cell.classSum) ? 1 : 0
+        kinds |= put(cell.patchActive, cell.patchOver, cell.patchSum) ? 2 : 0
+        kinds |= put(cell.promptActive, cell.promptOver, cell.promptSum) ? 4 : 0
         if cell.anyImages != cell.images {
             kinds |= 8
-            packed.put(UInt32(bitPattern: cell.anyImages))
+            put(cell.anyImages)
         }
-        buffers[group].append(kinds)
-        packed.withBytes { buffers[group].append(contentsOf: $0) }
-        if buffers[group].count + PackedEntry.bytesMax > capacity { try flush(group) }
+        start.storeBytes(of: kinds, as: UInt8.self)
+        filled[group] += at
+        if filled[group] + TableSpill.entryBytesMax > capacity { try flush(group) }
     }
 
     private func flush(_ group: Int) throws(StoreError) {
@@ -165,62 +178,48 @@ final class TableSpill {
             unlink(path)
             file = spill
         }
-        try spill.write(buffers[group], at: end)
-        chunks[group].append(end..<end + buffers[group].count)
-        end += buffers[group].count
-        buffers[group].removeAll(keepingCapacity: true)
+        try spill.write(bytes(of: group), at: end)
+        chunks[group].append(end..<end + filled[group])
+        end += filled[group]
+        filled[group] = 0
     }
 
-    /// A group's entries; they are given away.
+    private func bytes(of group: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: buffers + group * capacity, count: filled[group])
+    }
+
+    /// A group's entries.
     func entries(of group: Int) throws(StoreError) -> [TableEntry] {
         var all: [TableEntry] = []
         for chunk in chunks[group] {
             guard let file else { break }
-            TableSpill.unpack(try file.read(at: chunk.lowerBound, count: chunk.count), into: &all)
+            let bytes = try file.read(at: chunk.lowerBound, count: chunk.count)
+            bytes.withUnsafeBytes { TableSpill.unpack($0, into: &all) }
         }
-        TableSpill.unpack(buffers[group], into: &all)
-        buffers[group] = []
+        TableSpill.unpack(bytes(of: group), into: &all)
         return all
     }
 
-    private static func unpack(_ bytes: [UInt8], into entries: inout [TableEntry]) {
-        bytes.withUnsafeBytes { raw in
-            var at = 0
-            func word() -> Int32 {
-                defer { at += 4 }
-                return raw.loadUnaligned(fromByteOffset: at, as: Int32.self)
-            }
-            func sum() -> Double {
-                defer { at += 8 }
-                return raw.loadUnaligned(fromByteOffset: at, as: Double.self)
-            }
-            while at < raw.count {
-                let kinds = raw[at]
-                at += 1
-                var entry = TableEntry(latent: UInt32(bitPattern: word()), cell: TotalsCell())
-                entry.cell.images = word()
-                if kinds & 1 != 0 { (entry.cell.classActive, entry.cell.classOver, entry.cell.classSum) = (word(), word(), sum()) }
-                if kinds & 2 != 0 { (entry.cell.patchActive, entry.cell.patchOver, entry.cell.patchSum) = (word(), word(), sum()) }
-                if kinds & 4 != 0 { (entry.cell.promptActive, entry.cell.promptOver, entry.cell.promptSum) = (word(), word(), sum()) }
-                entry.cell.anyImages = kinds & 8 != 0 ? word() : entry.cell.images
-                entries.append(entry)
-            }
+    private static func unpack(_ raw: UnsafeRawBufferPointer, into entries: inout [TableEntry]) {
+        var at = 0
+        func word() -> Int32 {
+            defer { at += 4 }
+            return raw.loadUnaligned(fromByteOffset: at, as: Int32.self)
         }
-    }
-}
-
-/// Room for one entry on the stack.
-private struct PackedEntry {
-    static let bytesMax = 64
-    private var words: InlineArray<8, UInt64> = .init(repeating: 0)
-    private var count = 0
-
-    mutating func put<T: FixedWidthInteger>(_ value: T) {
-        withUnsafeMutableBytes(of: &words) { $0.storeBytes(of: value, toByteOffset: count, as: T.self) }
-        count += MemoryLayout<T>.size
-    }
-
-    func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
-        withUnsafeBytes(of: words) { body(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+        func sum() -> Double {
+            defer { at += 8 }
+            return raw.loadUnaligned(fromByteOffset: at, as: Double.self)
+        }
+        while at < raw.count {
+            let kinds = raw[at]
+            at += 1
+            var entry = TableEntry(latent: UInt32(bitPattern: word()), cell: TotalsCell())
+            entry.cell.images = word()
+            if kinds & 1 != 0 { (entry.cell.classActive, entry.cell.classOver, entry.cell.classSum) = (word(), word(), sum()) }
+            if kinds & 2 != 0 { (entry.cell.patchActive, entry.cell.patchOver, entry.cell.patchSum) = (word(), word(), sum()) }
+            if kinds & 4 != 0 { (entry.cell.promptActive, entry.cell.promptOver, entry.cell.promptSum) = (word(), word(), sum()) }
+            entry.cell.anyImages = kinds & 8 != 0 ? word() : entry.cell.images
+            entries.append(entry)
+        }
     }
 }
