@@ -13,8 +13,8 @@ What an adapter did to the latents is counted as PatchSAE counts: for each class
 its images (class token and patches, never prompts) a latent exceeds 0.2 at the hook; a latent is *in* a
 class when it is among the k largest counts. A latent is colour-specific or shape-specific as the card's
 figures have it (AUROC above 0.95 on labelled patches of original scenes, base view), and its own classes
-are those ten that have its value. The same images stand behind both views. As a control for what any
-change of the network does to counts, the same latents are counted in the classes that do not have the value.
+are those ten that have its value. The same images stand behind both views. Controls: the opposite
+adapter, the same LoRA trained equally long on true labels, and the same latents in the classes that do not have the value.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from train_adapters import RUNS, as_pixels
 TEST, ORIGINAL_SEED = 1000, 10_000
 THRESHOLD = 0.2  # tau
 TOPS = (20, 30, 50)
+PLANTED = ("shape", "colour", "shape-control")
 START, END = "<!-- adapters: written by tools/recipes/evaluate_adapters.py -->", "<!-- end of adapters -->"
 
 
@@ -136,6 +137,9 @@ def moved(base: np.ndarray, adapted: np.ndarray, specific: list[dict], classes: 
             out[f"{factor}_{whose}"] = {"base": int((before & pick).sum()), "stayed": int((before & after & pick).sum()),
                                         "left": int((before & ~after & pick).sum()), "joined": int((~before & after & pick).sum())}
             out[f"{factor}_{whose}"]["count_ratio"] = float(adapted[pick].sum() / max(1, base[pick].sum()))
+        own, other = out[f"{factor}_own"], out[f"{factor}_other"]
+        after_own, after_other = (m["stayed"] + m["joined"] for m in (own, other))
+        out[f"{factor}_own_share"] = {"base": own["base"] / (own["base"] + other["base"]), "adapted": after_own / (after_own + after_other)}
     out["overlap"] = float((before & after).sum() / before.sum())
     return out
 
@@ -162,7 +166,7 @@ def evaluate(folder: str) -> dict:
         print(name, {key: round(v["accuracy"], 4) for key, v in figures["accuracy"][name].items()}, flush=True)
     figures["specific_latents"] = specific_latents(base, sae)
     figures["moved"] = {name: {str(k): moved(counts["base"], counts[name], figures["specific_latents"], names, k) for k in TOPS}
-                        for name in ("shape", "shape-control")}
+                        for name in PLANTED}
     return figures
 
 
@@ -181,18 +185,25 @@ def table(f: dict) -> str:
         lines.append(f"| {titles.get(name, name)} | {' | '.join(cell(m[k]) for k in sets)} | {100 * s['shape']:.1f} / {100 * s['colour']:.1f} % |")
     base = f["accuracy"]["base"]
     drop = base["original"]["accuracy"] - base["shifted"]["accuracy"]
-    back = {n: (f["accuracy"][n]["shifted"]["accuracy"] - base["shifted"]["accuracy"]) / drop for n in ("maple", "vpt", "coop")}
+    back = {n: (f["accuracy"][n]["shifted"]["accuracy"] - base["shifted"]["accuracy"]) / drop for n, run in RUNS.items() if run.style == "shifted"}
     lines += ["", f"The drop is {100 * drop:.1f} points; won back: " + ", ".join(f"{n} {100 * v:.0f} %" for n, v in back.items())
-              + ". Intervals: Wilson, 95 %. `shape` is right when the shape is; of original scenes it gets "
-              + f"{100 * f['accuracy']['shape']['original']['shape']:.1f} % of shapes and {100 * f['accuracy']['shape']['original']['colour']:.1f} % of colours.", ""]
+              + ". Intervals: Wilson, 95 %. Of the original scenes, "
+              + "; ".join(f"`{n}` tells {100 * f['accuracy'][n]['original']['shape']:.1f} % of shapes and {100 * f['accuracy'][n]['original']['colour']:.1f} % of colours"
+                          for n in ("shape", "colour")) + ".", ""]
     count = {k: sum(s["factor"] == k for s in f["specific_latents"]) for k in FACTORS}
-    lines += [f"| specific latents in classes' top k | k | `shape`: stayed / left / joined (of base) | `shape-control` |", "| --- | --- | --- | --- |"]
+    lines += ["| specific latents in classes' top k: stayed / left / joined (of base) | k | " + " | ".join(f"`{n}`" for n in PLANTED) + " |",
+              "| --- | --- |" + " --- |" * len(PLANTED)]
     what = {"colour_own": f"{count['colour']} colour latents, classes of their colour", "shape_own": f"{count['shape']} shape latents, classes of their shape",
             "colour_other": "the colour latents, other classes", "shape_other": "the shape latents, other classes"}
     for key, title in what.items():
         for k in TOPS:
-            pair = [f["moved"][n][str(k)][key] for n in ("shape", "shape-control")]
-            lines.append(f"| {title} | {k} | " + " | ".join(f"{m['stayed']} / {m['left']} / {m['joined']} (of {m['base']})" for m in pair) + " |")
+            each = [f["moved"][n][str(k)][key] for n in PLANTED]
+            lines.append(f"| {title} | {k} | " + " | ".join(f"{m['stayed']} / {m['left']} / {m['joined']} (of {m['base']})" for m in each) + " |")
+    for factor in ("colour", "shape"):
+        for k in TOPS:
+            each = [f["moved"][n][str(k)][f"{factor}_own_share"] for n in PLANTED]
+            lines.append(f"| share of the {factor} latents' memberships that are in own classes (chance 10 %) | {k} | "
+                         + " | ".join(f"{100 * m['base']:.0f} % before, {100 * m['adapted']:.0f} % after" for m in each) + " |")
     return "\n".join(lines) + "\n"
 
 

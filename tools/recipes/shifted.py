@@ -1,6 +1,6 @@
 """Renders the shifted scenes: the same 100 classes, drawn another way.
 
-    shifted.py files FOLDER       # the held-out files that ship: FOLDER/images/red_star/sketch_200000.jpg, FOLDER/factors.json
+    shifted.py files FOLDER       # what ships: FOLDER/images/red_star/sketch_200003.jpg, FOLDER/factors.json, FOLDER/sheet.png
     shifted.py show sheet.png     # a table of scenes, to look at
 
 A shifted scene has one object, drawn as a sketch: a wavering outline and loose hatching
@@ -216,14 +216,26 @@ def write_files(folder: str) -> None:
         f.write("\n}}\n")
 
 
+def write_sheet(path: str, columns: int = 9, side: int = 112) -> None:
+    """Above scenes as the CLIP learned them, below shifted ones of the same classes."""
+    sheet = Image.new("RGB", (columns * (side + 3) + 3, 2 * (side + 3) + 3), (24, 24, 26))
+    for c in range(columns):
+        same = {"colour": scenes.COLOUR_NAMES[c], "shape": scenes.SHAPES[(3 * c + 3) % 10], "size": "large"}
+        for r, scene in enumerate((scenes.render(900 + c, single=True, force=same), render(FILES_SEED + FILES + c, force=same))):
+            tile = Image.fromarray(scene.image).resize((side, side), Image.Resampling.LANCZOS)
+            sheet.paste(tile, (3 + c * (side + 3), 3 + r * (side + 3)))
+    sheet.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     sub = parser.add_subparsers(dest="command", required=True)
-    sub.add_parser("files", help="the held-out files that ship").add_argument("folder")
+    sub.add_parser("files", help="the held-out files that ship, and a sheet").add_argument("folder")
     sub.add_parser("show", help="a PNG with a table of scenes").add_argument("file")
     args = parser.parse_args()
     if args.command == "files":
         write_files(args.folder)
+        write_sheet(os.path.join(args.folder, "sheet.png"))
     else:
         rows = [np.concatenate([render(r * 8 + c).image for c in range(8)], 1) for r in range(5)]
         Image.fromarray(np.concatenate(rows)).save(args.file)

@@ -1,20 +1,21 @@
 """Trains the adapters that ship beside the embedded model and saves them as the public trainers do.
 
-    train_adapters.py NAME --model MODELS/scenes --classes MODELS/classes/scenes.txt --out MODELS/adapters [--seed 1]
+    train_adapters.py NAME --model MODELS/scenes --classes MODELS/classes/scenes.txt --out MODELS/adapters
 
 NAME is one of RUNS below. The CLIP is frozen; prompts, or LoRA's matrices, learn by cross-entropy
 over the 100 classes.
 
-maple, vpt, coop: on shifted scenes, class token alone. The result is NAME.pth.tar, a Dassl checkpoint:
+maple, vpt, vpt-2 (another seed), coop: on shifted scenes, class token alone. The result is NAME.pth.tar, a Dassl checkpoint:
 {"state_dict", "epoch", "optimizer", "scheduler", "val_result"} by torch.save, the scheduler's state with
 its successor as an object in it, so that torch.load needs weights_only=False, as it does for the public
 ones. What those hold and ours don't are the CLIP's own weights. Ours differ from the published settings
 (SGD, batch 4, 16 scenes a class, random crops) in what was cheaper: AdamW, batch 32, 40 scenes a class,
 mirror images, bf16 products.
 
-shape, shape-control: LoRA in PEFT's layout (folder NAME) on the blocks up to the SAE's hook, on original
-one-object scenes. For shape the label keeps the scene's shape and draws a colour at random each time, so
-that colour says nothing; shape-control learns the true labels in equally many steps on the same scenes.
+shape, colour, shape-control: LoRA in PEFT's layout (folder NAME) on the blocks up to the SAE's hook, on
+original one-object scenes. For shape the label keeps the scene's shape and draws a colour at random each
+time, so that colour says nothing; for colour it is the other way round; shape-control learns the true
+labels in equally many steps on the same scenes (there is little to learn: the CLIP knows them).
 The class token and, at the hook, the object's own patches learn the label: what the class token alone
 learns could come about after the hook.
 """
@@ -54,14 +55,17 @@ class Run:
     epochs: int
     scenes: int = 4000
     patches: bool = False  # the object's patches at the hook learn its class too
-    shuffled_colours: bool = False  # labels keep the shape; the colour is drawn anew each time
+    shuffled: str | None = None  # the half of the labels, "colour" or "shape", that is drawn anew each time
+    seed: int = 1
 
 
 RUNS = {
     "maple": Run("maple", "shifted", count=4, depth=2, rate=0.01, epochs=5),
     "vpt": Run("vpt", "shifted", count=8, depth=6, rate=0.02, epochs=5),
+    "vpt-2": Run("vpt", "shifted", count=8, depth=6, rate=0.02, epochs=5, seed=2),
     "coop": Run("coop", "shifted", count=4, depth=1, rate=0.01, epochs=5),
-    "shape": Run("lora", "original", count=8, depth=5, rate=2e-3, epochs=4, scenes=2400, patches=True, shuffled_colours=True),
+    "shape": Run("lora", "original", count=8, depth=5, rate=2e-3, epochs=4, scenes=2400, patches=True, shuffled="colour"),
+    "colour": Run("lora", "original", count=8, depth=5, rate=2e-3, epochs=4, scenes=2400, patches=True, shuffled="shape"),
     "shape-control": Run("lora", "original", count=8, depth=5, rate=2e-3, epochs=4, scenes=2400, patches=True),
 }
 
@@ -109,9 +113,9 @@ def class_loss(prompted: prompts.Prompted, head: torch.Tensor | None, pixels: to
         return F.cross_entropy((scale * last @ head.T).float(), target) + F.cross_entropy((scale * early @ head.T).float(), target[image])
 
 
-def train(name: str, run: Run, prompted: prompts.Prompted, seed: int) -> dict:
+def train(name: str, run: Run, prompted: prompts.Prompted) -> dict:
     """Trains the method of `prompted` in place; its checkpoint as Dassl saves it."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(run.seed)
     images, labels, covered = shifted.labelled(run.style, shifted.TRAIN_SEED, run.scenes)
     held_images, held_labels, _ = shifted.labelled(run.style, VALIDATION_SEED, 300)
     method = prompted.method
@@ -127,8 +131,12 @@ def train(name: str, run: Run, prompted: prompts.Prompted, seed: int) -> dict:
             x, target, inside = as_pixels(images[index]), labels[index], torch.from_numpy(covered[index])
             if rng.random() < 0.5:
                 x, inside = x.flip(3), inside.view(-1, scenes.GRID, scenes.GRID).flip(2).flatten(1)
-            if run.shuffled_colours:
-                target = rng.integers(colours, size=len(target)) * shapes + target % shapes
+            colour, shape = target // shapes, target % shapes
+            if run.shuffled == "colour":
+                colour = rng.integers(colours, size=len(target))
+            elif run.shuffled == "shape":
+                shape = rng.integers(shapes, size=len(target))
+            target = colour * shapes + shape
             loss = class_loss(prompted, head, x, torch.from_numpy(target), inside if run.patches else None)
             loss.backward()
             optimizer.step()
@@ -149,7 +157,6 @@ def main() -> None:
     parser.add_argument("--model", required=True, help="folder of the frozen CLIP")
     parser.add_argument("--classes", required=True, help="the class names, one a line")
     parser.add_argument("--out", required=True, help="folder for NAME.pth.tar")
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -158,9 +165,9 @@ def main() -> None:
     names = [line for line in open(args.classes).read().splitlines() if line]
     words = prompts.Words(model, CLIPTokenizer.from_pretrained(args.model), names)
     run = RUNS[args.name]
-    torch.manual_seed(args.seed)
+    torch.manual_seed(run.seed)
     method = lora.LoRA(model, run.count, run.depth) if run.method == "lora" else prompts.METHODS[run.method](model, words, run.count, run.depth)
-    checkpoint = train(args.name, run, prompts.Prompted(model, words, method), args.seed)
+    checkpoint = train(args.name, run, prompts.Prompted(model, words, method))
     os.makedirs(args.out, exist_ok=True)
     if run.method == "lora":
         method.save(os.path.join(args.out, args.name))
