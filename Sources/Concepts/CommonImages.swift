@@ -4,7 +4,7 @@ import Basics
 import Store
 
 /// Two views as of one moment, and the groups of the images that both have.
-struct CommonImages {
+struct CommonImages: Sendable {
     let base: ViewMoment
     let adapted: ViewMoment
     /// Images in scope by label; only those with a snapshot in both views.
@@ -58,8 +58,15 @@ struct CommonImages {
 
     func totals(of groups: ImageGroups) throws(ConceptsError) -> (base: ClassTotals, adapted: ClassTotals) {
         do throws(StoreError) {
-            let b = try store.classTotals(base, groups)
-            return (b, base.record.id == adapted.record.id ? b : try store.classTotals(adapted, groups))
+            guard base.record.id != adapted.record.id else {
+                let same = try store.classTotals(base, groups)
+                return (same, same)
+            }
+            return try together { () throws(StoreError) in
+                try store.classTotals(base, groups)
+            } _: { () throws(StoreError) in
+                try store.classTotals(adapted, groups)
+            }
         } catch { throw .store(error) }
     }
 }

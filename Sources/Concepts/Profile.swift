@@ -16,11 +16,20 @@ final class Profile {
     /// A bit a latent that was touched while loading; zero between uses.
     private let marks: UnsafeMutablePointer<UInt64>
     private let words: Int
+    /// Counted latents, ascending, in the first part; kept between uses, as the next.
+    private var countedStorage: [Int32]
+    private var countedCount = 0
+    private var rankedStorage: [Int32]
+    private var rankedCount = 0
+    private var places: [Int32]
+
+    /// Latents of smaller counts are sorted by counting; of larger ones there are few.
+    private static let smallCounts = 1024
+
     /// Counted latents, ascending.
-    private(set) var counted: [Int32] = []
-    /// Counted latents, the largest count first; ties by the lower latent.
-    private(set) var ranked: [Int32] = []
-    private var places: [Int32] = []
+    var counted: ArraySlice<Int32> { countedStorage[..<countedCount] }
+    /// Counted latents, the largest count first; ties by the lower latent. Up to the depth that was asked for.
+    var ranked: ArraySlice<Int32> { rankedStorage[..<rankedCount] }
 
     init(latents: Int) {
         self.latents = latents
@@ -32,6 +41,9 @@ final class Profile {
         words = (latents + 63) / 64
         marks = .allocate(capacity: words)
         marks.initialize(repeating: 0, count: words)
+        countedStorage = [Int32](repeating: 0, count: latents)
+        rankedStorage = countedStorage
+        places = [Int32](repeating: 0, count: Profile.smallCounts)
     }
 
     deinit {
@@ -44,7 +56,7 @@ final class Profile {
     @inline(__always)
     func count(of latent: Int) -> Int { withExtendedLifetime(self) { Int(count[latent]) } }
 
-    /// From 1; 0 where not counted.
+    /// From 1; 0 where not counted, or beyond the depth that was asked for.
     @inline(__always)
     func rank(of latent: Int) -> Int { withExtendedLifetime(self) { Int(rank[latent]) } }
 
@@ -55,31 +67,43 @@ final class Profile {
     }
 
     /// Replaces the content by groups' counts: class and patch tokens, and prompts where `published`.
-    func load(_ totals: ClassTotals, groups: [Int], published: Bool) throws(StoreError) {
+    ///
+    /// - Parameter depth: rank at least so many latents, not necessarily all.
+    func load(_ totals: ClassTotals, groups: [Int], published: Bool, depth: Int = .max) throws(StoreError) {
         clear()
         for group in groups { try totals.addCounts(of: group, prompts: published, to: count, marks: marks) }
-        for word in 0..<words where marks[word] != 0 {
-            var bits = marks[word]
-            marks[word] = 0
-            while bits != 0 {
-                let latent = word << 6 | bits.trailingZeroBitCount
-                // A correction may have taken all of it away.
-                if count[latent] > 0 { counted.append(Int32(latent)) } else { count[latent] = 0 }
-                bits &= bits &- 1
+        let count = count, marks = marks, words = words
+        var filled = 0
+        countedStorage.withUnsafeMutableBufferPointer { counted in
+            for word in 0..<words where marks[word] != 0 {
+                var bits = marks[word]
+                marks[word] = 0
+                while bits != 0 {
+                    let latent = word << 6 | bits.trailingZeroBitCount
+                    // A correction may have taken all of it away.
+                    if count[latent] > 0 {
+                        counted[filled] = Int32(latent)
+                        filled += 1
+                    } else {
+                        count[latent] = 0
+                    }
+                    bits &= bits &- 1
+                }
             }
         }
-        sort()
+        countedCount = filled
+        sort(depth)
     }
 
     /// Replaces the content by single counts.
     func load(_ counts: [(latent: Int, count: Int)]) {
         clear()
-        for entry in counts where entry.count > 0 {
-            count[entry.latent] = Int32(entry.count)
-            counted.append(Int32(entry.latent))
+        for (latent, value) in counts.sorted(by: { $0.latent < $1.latent }) where value > 0 {
+            count[latent] = Int32(value)
+            countedStorage[countedCount] = Int32(latent)
+            countedCount += 1
         }
-        counted.sort()
-        sort()
+        sort(.max)
     }
 
     private func clear() {
@@ -87,38 +111,49 @@ final class Profile {
             count[Int(latent)] = 0
             rank[Int(latent)] = 0
         }
-        counted.removeAll(keepingCapacity: true)
-        ranked.removeAll(keepingCapacity: true)
+        countedCount = 0
+        rankedCount = 0
     }
 
-    private func sort() {
-        let largest = counted.reduce(0) { max($0, Int(count[Int($1)])) }
-        if largest <= 4 * counted.count + 4096 {
-            // Counting sort: `counted` ascends, so equal counts stay in latent order.
-            if places.count < largest + 2 { places = [Int32](repeating: 0, count: largest + 2) }
+    /// Large counts by comparison, small ones by counting: `counted` ascends, so equal counts stay in latent order.
+    private func sort(_ depth: Int) {
+        let count = count, rank = rank, n = countedCount, small = Profile.smallCounts
+        var large: [UInt64] = []
+        countedStorage.withUnsafeBufferPointer { counted in
             places.withUnsafeMutableBufferPointer { places in
-                for i in 0..<largest + 2 { places[i] = 0 }
-                for latent in counted { places[Int(count[Int(latent)])] += 1 }
-                var next: Int32 = 0
-                for value in stride(from: largest, through: 0, by: -1) {
-                    let some = places[value]
-                    places[value] = next
-                    next += some
-                }
-                ranked = [Int32](unsafeUninitializedCapacity: counted.count) { ranked, filled in
-                    for latent in counted {
-                        let value = Int(count[Int(latent)])
-                        ranked[Int(places[value])] = latent
-                        rank[Int(latent)] = places[value] + 1
-                        places[value] += 1
+                places.update(repeating: 0)
+                for i in 0..<n {
+                    let latent = Int(counted[i]), value = Int(count[latent])
+                    if value < small {
+                        places[value] &+= 1
+                    } else {
+                        large.append(UInt64(UInt32.max - UInt32(value)) << 32 | UInt64(latent))
                     }
-                    filled = counted.count
+                }
+                large.sort()
+                rankedCount = rankedStorage.withUnsafeMutableBufferPointer { ranked in
+                    for (place, packed) in large.enumerated() {
+                        ranked[place] = Int32(truncatingIfNeeded: packed & 0xFFFF_FFFF)
+                        rank[Int(ranked[place])] = Int32(place + 1)
+                    }
+                    var next = Int32(large.count), least = small
+                    while least > 1, Int(next) < depth {
+                        least -= 1
+                        let some = places[least]
+                        places[least] = next
+                        next += some
+                    }
+                    for i in 0..<n {
+                        let latent = Int(counted[i]), value = Int(count[latent])
+                        if value >= least && value < small {
+                            ranked[Int(places[value])] = Int32(latent)
+                            places[value] &+= 1
+                            rank[latent] = places[value]
+                        }
+                    }
+                    return Int(next)
                 }
             }
-        } else {
-            ranked = counted.map { UInt64(UInt32.max - UInt32(count[Int($0)])) << 32 | UInt64($0) }.sorted()
-                .map { Int32(truncatingIfNeeded: $0 & 0xFFFF_FFFF) }
-            for (place, latent) in ranked.enumerated() { rank[Int(latent)] = Int32(place + 1) }
         }
     }
 }
@@ -135,6 +170,12 @@ struct ProfilePair {
 
     /// Latents counted in one view at least.
     var union: Int { base.counted.count + adapted.counted.reduce(0) { $0 + (base.rank(of: Int($1)) == 0 ? 1 : 0) } }
+
+    /// `OverlapPoint.share` alone.
+    func share(_ k: Int) -> Double {
+        let larger = max(min(k, base.ranked.count), min(k, adapted.ranked.count))
+        return larger > 0 ? Double(shared(k)) / Double(larger) : 0
+    }
 
     /// See `OverlapPoint`.
     func overlap(_ k: Int) -> OverlapPoint {

@@ -24,15 +24,18 @@ extension Concepts {
         return try withTables { () throws(ConceptsError) in
             let common = try CommonImages(store, base, adapted, label: nil, images: query.images)
             let places = ClassPlaces(names: common.groups.names, classes: classes)
-            let tally = AnswerTally(common, places, baseAnswers, adaptedAnswers, query)
             let totals = try common.totals(of: common.groups)
-            let analysis = try analyse(totals, places, query)
-            var shuffled: RemapFigures?
-            if query.withControl {
-                let dealt = common.shuffled(seed: query.seed, images: query.images)
-                let control = try analyse(try common.totals(of: dealt), ClassPlaces(names: dealt.names, classes: classes), query)
-                shuffled = control.figures(changes: tally.classes.map(\.change), query)
+            let dealt = query.withControl ? common.shuffled(seed: query.seed, images: query.images) : nil
+            let control = try dealt.map { (groups) throws(ConceptsError) in try common.totals(of: groups) }
+            let (analysis, (tally, shuffled)) = try together { () throws(ConceptsError) in
+                try analyse(totals, places, query, withMoves: true)
+            } _: { () throws(ConceptsError) -> (AnswerTally, RemapAnalysis?) in
+                let tally = AnswerTally(common, places, baseAnswers, adaptedAnswers, query)
+                guard let control, let dealt else { return (tally, nil) }
+                return (tally, try analyse(control, ClassPlaces(names: dealt.names, classes: classes), query, withMoves: false))
             }
+            let changes = tally.classes.map(\.change)
+            let (finding, random) = together { analysis.figures(changes: changes, query) } _: { shuffled?.figures(changes: changes, query) }
             var answer = Remapping(
                 base: base.name, adapted: adapted.name, k: query.k, seed: query.seed, rounds: query.rounds,
                 asPublished: query.asPublished, images: tally.images, leftOut: tally.leftOut, onlyBase: common.onlyBase,
@@ -40,7 +43,7 @@ extension Concepts {
                 adaptedAccuracy: tally.share(\.adaptedRight), baseInterval: Interval(wilson: tally.sum(\.baseRight), of: tally.answered),
                 adaptedInterval: Interval(wilson: tally.sum(\.adaptedRight), of: tally.answered), change: nil,
                 changeInterval: tally.changeInterval, classes: [], movedLatents: 0, latents: [],
-                finding: analysis.figures(changes: tally.classes.map(\.change), query), shuffled: shuffled)
+                finding: finding, shuffled: random)
             if let b = answer.baseAccuracy, let a = answer.adaptedAccuracy { answer.change = a - b }
             answer.classes = try classRemaps(analysis, tally, totals, places, (base, adapted), query, only: wanted)
             (answer.movedLatents, answer.latents) = latentRemaps(analysis, places, query.top)
@@ -49,10 +52,10 @@ extension Concepts {
     }
 
     private func analyse(
-        _ totals: (base: ClassTotals, adapted: ClassTotals), _ places: ClassPlaces, _ query: RemapQuery
+        _ totals: (base: ClassTotals, adapted: ClassTotals), _ places: ClassPlaces, _ query: RemapQuery, withMoves: Bool
     ) throws(ConceptsError) -> RemapAnalysis {
         do {
-            return try RemapAnalysis(base: totals.base, adapted: totals.adapted, groups: places.groups, query)
+            return try RemapAnalysis(base: totals.base, adapted: totals.adapted, groups: places.groups, query, withMoves: withMoves)
         } catch { throw .store(error) }
     }
 
@@ -123,7 +126,7 @@ extension Concepts {
 }
 
 /// Which groups of images are which class of a head.
-struct ClassPlaces {
+struct ClassPlaces: Sendable {
     let classes: [String]
     /// Of each class, the groups whose name is its: several where labels are spelt differently.
     private(set) var groups: [[Int]]
@@ -144,8 +147,8 @@ struct ClassPlaces {
 }
 
 /// Right and wrong answers under both heads, on the images that both views have.
-struct AnswerTally {
-    struct Class {
+struct AnswerTally: Sendable {
+    struct Class: Sendable {
         var answered = 0
         var baseRight = 0
         var adaptedRight = 0

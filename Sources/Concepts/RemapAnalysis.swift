@@ -4,8 +4,8 @@ import Basics
 import Store
 
 /// What is told of classes from counts alone; answers come in later.
-struct RemapAnalysis {
-    struct Move {
+struct RemapAnalysis: Sendable {
+    struct Move: Sendable {
         var latent: Int
         var baseRank: Int
         var adaptedRank: Int
@@ -13,7 +13,7 @@ struct RemapAnalysis {
         var adaptedCount: Int
     }
 
-    struct Class {
+    struct Class: Sendable {
         var images = 0
         var overlap = 0.0
         var cosine: Double?
@@ -37,8 +37,13 @@ struct RemapAnalysis {
     private var baseSquares: [Double]
     private var adaptedSquares: [Double]
 
-    /// - Parameter groups: of each class, the groups of `base` and `adapted` (which have the same) that are its.
-    init(base: ClassTotals, adapted: ClassTotals, groups: [[Int]], _ query: RemapQuery) throws(StoreError) {
+    /// - Parameters:
+    ///   - groups: of each class, the groups of `base` and `adapted` (which have the same) that are its.
+    ///   - withMoves: ranks of all latents are needed then, else only of the first.
+    init(
+        base: ClassTotals, adapted: ClassTotals, groups: [[Int]], _ query: RemapQuery, withMoves: Bool
+    ) throws(StoreError) {
+        let depth = withMoves ? Int.max : max(query.k, query.high, query.low)
         let n = base.latents
         servedBase = [Int32](repeating: 0, count: n)
         servedAdapted = servedBase
@@ -47,16 +52,16 @@ struct RemapAnalysis {
         adaptedSquares = dot
         let pair = ProfilePair(base: Profile(latents: n), adapted: Profile(latents: n))
         for group in groups {
-            try pair.base.load(base, groups: group, published: query.asPublished)
-            try pair.adapted.load(adapted, groups: group, published: query.asPublished)
+            try pair.base.load(base, groups: group, published: query.asPublished, depth: depth)
+            try pair.adapted.load(adapted, groups: group, published: query.asPublished, depth: depth)
             var found = Class()
             found.images = group.reduce(0) { $0 + base.images[$1] }
-            found.overlap = pair.overlap(query.k).share
+            found.overlap = pair.share(query.k)
             found.cosine = addSquares(pair)
             found.groups = RemapAnalysis.groups(pair, query)
             found.base = Array(pair.base.ranked.prefix(query.k))
             found.adapted = Array(pair.adapted.ranked.prefix(query.k))
-            found.moves = RemapAnalysis.moves(pair, found, query.top)
+            if withMoves { found.moves = RemapAnalysis.moves(pair, found, query.top) }
             for latent in found.base { servedBase[Int(latent)] += 1 }
             for latent in found.adapted { servedAdapted[Int(latent)] += 1 }
             // By the rankings that are loaded now; who serves another class is known only at the end.
@@ -76,19 +81,24 @@ struct RemapAnalysis {
     /// Adds a class to the latents' sums; its own cosine over latents.
     private mutating func addSquares(_ pair: ProfilePair) -> Double? {
         var dots = 0.0, bb = 0.0, aa = 0.0
-        for latent in pair.base.counted {
-            let j = Int(latent)
-            let b = Double(pair.base.count(of: j)), both = b * Double(pair.adapted.count(of: j))
-            baseSquares[j] += b * b
-            dot[j] += both
-            bb += b * b
-            dots += both
+        baseSquares.withUnsafeMutableBufferPointer { squares in
+            dot.withUnsafeMutableBufferPointer { dot in
+                for latent in pair.base.counted {
+                    let j = Int(latent)
+                    let b = Double(pair.base.count(of: j)), product = b * Double(pair.adapted.count(of: j))
+                    squares[j] += b * b
+                    dot[j] += product
+                    bb += b * b
+                    dots += product
+                }
+            }
         }
-        for latent in pair.adapted.counted {
-            let j = Int(latent)
-            let a = Double(pair.adapted.count(of: j))
-            adaptedSquares[j] += a * a
-            aa += a * a
+        adaptedSquares.withUnsafeMutableBufferPointer { squares in
+            for latent in pair.adapted.counted {
+                let a = Double(pair.adapted.count(of: Int(latent)))
+                squares[Int(latent)] += a * a
+                aa += a * a
+            }
         }
         return bb > 0 && aa > 0 ? dots / (bb * aa).squareRoot() : nil
     }

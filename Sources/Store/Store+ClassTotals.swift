@@ -125,6 +125,7 @@ extension Store {
             let (blocks, end) = try builder.write(sources, to: file, spill: temporary + ".tmp") { (latent, segment, body) throws(StoreError) in
                 try walk.postings(of: latent, segment, body)
             }
+            walk.release()
             let directory = ClassTable.directory(names: groups.names, blocks: blocks, covers: covers)
             try file.write(directory, at: end)
             try file.write(
@@ -241,10 +242,12 @@ private struct SealedWalk {
         self.view = view
     }
 
+    func release() { for index in indexes.values { index.release() } }
+
     mutating func postings(of latent: Int, _ segment: Segment, _ body: (SlotPosting) -> Void) throws(StoreError) {
         if latent >= last + 4096 {
             last = latent
-            for index in indexes.values { index.release() }
+            release()
         }
         do throws(StoreError) {
             let index: SegmentIndex
