@@ -118,7 +118,7 @@ extension Answers {
             for view in views {
                 let counts = try store.counts(of: view.record.id)
                 $0.snapshots += UInt64(counts.images)
-                $0.queued += UInt64(max(0, store.imageCount - counts.images))
+                if view.ownsSnapshots { $0.queued += UInt64(max(0, store.imageCount - counts.images)) }
             }
         }
     }

@@ -26,6 +26,7 @@ extension Answers {
             $0.base = message(base.name)
             $0.adapted = message(adapted.name)
             $0.scope = text
+            $0.k = UInt32(query.k)
             $0.images = UInt64(found.images)
             $0.onlyBase = UInt64(found.onlyBase)
             $0.onlyAdapted = UInt64(found.onlyAdapted)
@@ -47,7 +48,7 @@ extension Answers {
                 $0.controlView = control?.adapted.name.description ?? ""
             }
             $0.definitions = [
-                "ranked by tokens with z > 0.2 (\(body.asPublished ? "class, patches and prompts, as published" : "class and patches")) on the \(found.images) images that both views have; gained, lost: in or out of the first \(query.k)",
+                "ranked by tokens with z > 0.2 (\(body.asPublished ? "class, patches and prompts, as published" : "class and patches")) on the \(found.images == 1 ? "image" : "\(found.images) images") that both views have; gained, lost: in or out of the first \(query.k)",
                 "changed: the move 1 / log2(1 + rank), in the first \(query.k) of both; frequency: share of tokens with z > 0, mean: over those",
             ]
             $0.notes = notes(base, adapted, onlyBase: found.onlyBase, onlyAdapted: found.onlyAdapted, control: control)
@@ -57,7 +58,7 @@ extension Answers {
     private func compareScope(_ body: Saed_CompareRequest) throws -> (CompareScope, String) {
         if body.hasImage {
             guard !body.hasLabel, !body.hasDataset else {
-                throw WireFailure(.invalidArgument, "an image and a class or data set", remedy: "name one of --image, --class, --dataset")
+                throw WireFailure(.invalidArgument, "an image and a class or data set", remedy: "--image goes alone")
             }
             let image = try image(body.image)
             return (.image(image), "image \(image.path ?? image.hash.short)")

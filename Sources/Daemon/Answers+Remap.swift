@@ -74,7 +74,8 @@ extension Answers {
 
     private func definitions(_ found: Remapping, _ query: RemapQuery) -> [String] {
         [
-            "a latent serves a class by being among its first \(query.k) by tokens with z > 0.2 (\(query.asPublished ? "all kinds, as published" : "class and patches")); kept: in both views; re-assigned: new to the class, served another before; newly used: served none; left: no longer serves it",
+            "a latent serves a class by being among its first \(query.k) by tokens with z > 0.2 (\(query.asPublished ? "all kinds, as published" : "class and patches"))",
+            "kept: in both views; re-assigned: new to the class, served another before; newly used: served none; left: serves it no longer",
             "groups: counts over the class's largest; high: at least the mean over the first \(query.high) of either view, low: below that over the first \(query.low)",
             "accuracy change: paired bootstrap within classes (\(query.rounds) rounds, seed \(query.seed)), 95 %; correlation: Pearson's over classes",
             "controls: labels dealt anew among the images; random directions of equal density",

@@ -106,7 +106,9 @@ final class Answers: RequestHandler {
         let adapter = name.adapter.isEmpty ? ViewName.baseAdapter : name.adapter
         let all = registry.views
         let fitting = all.filter {
-            (name.model.isEmpty || $0.name.model == name.model) && $0.name.adapter == adapter && (name.sae.isEmpty || $0.name.sae == name.sae)
+            // A control stands beside what it controls: who means it names it.
+            (name.model.isEmpty || $0.name.model == name.model) && $0.name.adapter == adapter
+                && (name.sae.isEmpty ? SAEFacts(json: $0.sae.config)?.controlOf == nil : $0.name.sae == name.sae)
         }
         if fitting.count == 1 { return fitting[0] }
         let candidates = (fitting.isEmpty ? all : fitting).map(\.name.description)
@@ -120,7 +122,7 @@ final class Answers: RequestHandler {
                 .notFound, "no view is called '\([name.model, adapter, name.sae].map { $0.isEmpty ? "*" : $0 }.joined(separator: "/"))'",
                 remedy: "name one of " + candidates.joined(separator: ", "), candidates: candidates)
         }
-        throw WireFailure(.ambiguous, "several views fit", remedy: "name one with --view MODEL/ADAPTER/SAE", candidates: candidates)
+        throw WireFailure(.ambiguous, "several views fit", remedy: "name one whole, as MODEL/ADAPTER/SAE", candidates: candidates)
     }
 
     /// The image that a request names: a path, the content of a file, a unique file name, the beginning of an id.

@@ -1283,7 +1283,8 @@ public nonisolated struct Saed_ArrayHeader: Sendable {
 }
 
 /// MODEL/ADAPTER/SAE. In a request an empty part stands for the only one there is (adapter: for "base"), and a
-/// message that was not sent for the only view. Where that isn't unique the answer is `ambiguous`.
+/// message that was not sent for the only view; an SAE that is a control is meant only where it is named. Where that
+/// isn't unique the answer is `ambiguous`.
 public nonisolated struct Saed_ViewName: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
