@@ -1,6 +1,7 @@
 // The images that two views have in common, so that both are counted over the same ones.
 
 import Basics
+import Glibc
 import Store
 
 /// Two views as of one moment, and the groups of the images that both have.
@@ -79,15 +80,24 @@ extension Concepts {
         }
     }
 
-    /// Runs a question; where a class table turns out damaged it is dropped and the question asked again, which makes it anew.
+    /// Runs a question, and once more where a class table turns out damaged (it is dropped, and made anew) or where a
+    /// purge took a segment away in the middle.
     func withTables<T>(_ body: () throws(ConceptsError) -> T) throws(ConceptsError) -> T {
         for _ in 0..<8 {
             do throws(ConceptsError) {
                 return try body()
             } catch {
-                guard case let .store(.damaged(file, _, _)) = error, store.dropTable(file) else { throw error }
+                guard case let .store(inner) = error, canBeAskedAgain(inner) else { throw error }
             }
         }
         return try body()
+    }
+
+    private func canBeAskedAgain(_ error: StoreError) -> Bool {
+        switch error {
+        case let .damaged(file, _, _): store.dropTable(file)
+        case let .io(_, file, code, _): code == ENOENT && file.hasPrefix(store.folder + "/segments/")
+        default: false
+        }
     }
 }

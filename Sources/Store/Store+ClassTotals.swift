@@ -29,8 +29,9 @@ extension Store {
         return ViewMoment(view: view, segments: try readySegments(of: view), changes: changes)
     }
 
-    /// Makes a view's class tables good where they are not, so that the next `compare` or `remap` finds them: some
-    /// seconds at 100,000 images, nothing where little changed. For idle times; a question does it itself.
+    /// Makes a view's class tables good where they are not, so that the next `compare` or `remap` finds them: some 10 s
+    /// a table (there are two) at 100,000 images of 1,300 latents, nothing where little changed. For idle times; a
+    /// question does it itself.
     ///
     /// - Parameter seed: of the shuffled labels that stand as a control.
     public func prepareClassTables(of id: ViewRecord.ID, seed: UInt64) throws(StoreError) {
@@ -41,9 +42,9 @@ extension Store {
 
     /// Latent totals of groups of images.
     ///
-    /// Kept tables (labels of all images, and one shuffle of them) answer at once; the first question after a
-    /// view grew by an eighth makes them, other groups are summed up from the postings each time: about 5 s for
-    /// 100,000 images. Memory stays within some 100 MB whatever the size.
+    /// Kept tables (labels of all images, and one shuffle of them) answer at once; the first question after a view grew
+    /// by an eighth, or after many images changed their label, makes them. Other groups are summed up from the
+    /// postings each time, some 10 s for 100,000 images and less for fewer. Memory: some 100 MB whatever the size.
     package func classTotals(_ moment: ViewMoment, _ groups: ImageGroups) throws(StoreError) -> ClassTotals {
         let view = moment.view
         guard groups.kind != .other else { return try summedUp(moment, groups) }
@@ -245,7 +246,7 @@ private struct SealedWalk {
     func release() { for index in indexes.values { index.release() } }
 
     mutating func postings(of latent: Int, _ segment: Segment, _ body: (SlotPosting) -> Void) throws(StoreError) {
-        if latent >= last + 4096 {
+        if latent >= last + 1024 {
             last = latent
             release()
         }

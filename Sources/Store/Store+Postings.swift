@@ -108,6 +108,10 @@ extension Store {
     func rebuildIndex(of segment: Segment, view: ViewStore) throws(StoreError) -> SegmentIndex {
         view.rebuilding.lock()
         defer { view.rebuilding.unlock() }
+        guard view.segments.contains(where: { $0.id == segment.id }) else {
+            // Purged since the question began: its snapshots are in another segment now, or gone.
+            throw .system("open", view.path(segment.id, "idx"), ENOENT)
+        }
         let index = try writeIndex(try summaries(of: segment, view: view), segment: segment.id, of: view)
         view.update(segment.id) { $0.index = index }
         return index

@@ -64,26 +64,34 @@ struct ClassTableBuilder {
         }
         // Pointers: a posting costs some 10 ns, of which checked accesses to captured arrays would be half.
         let cells = UnsafeMutablePointer<TotalsCell>.allocate(capacity: groups + 1)
-        let marks = UnsafeMutablePointer<Bool>.allocate(capacity: groups + 1)
+        let touched = UnsafeMutablePointer<Int32>.allocate(capacity: groups + 1)
+        let touchedCount = UnsafeMutablePointer<Int>.allocate(capacity: 1)
         cells.initialize(repeating: TotalsCell(), count: groups + 1)
-        marks.initialize(repeating: false, count: groups + 1)
-        defer { cells.deallocate(); marks.deallocate() }
-        var touched: [Int] = []
+        touchedCount.initialize(to: 0)
+        let slots = sources.map { SlotGroups($0) }
+        defer {
+            cells.deallocate()
+            touched.deallocate()
+            touchedCount.deallocate()
+            slots.forEach { $0.deallocate() }
+        }
         let patches = Double(layout.patches)
-        func enter(_ group: Int32, _ posting: LatentPosting, _ sign: Int32) {
+        @inline(__always) func enter(_ group: Int32, _ posting: LatentPosting, _ sign: Int32) {
             guard group >= 0 else { return }
-            let group = Int(group)
-            if !marks[group] {
-                marks[group] = true
-                touched.append(group)
+            let cell = cells + Int(group)
+            if !cell.pointee.isTouched {
+                cell.pointee.isTouched = true
+                touched[touchedCount.pointee] = group
+                touchedCount.pointee += 1
             }
-            cells[group].add(posting, patches: patches, sign: sign)
+            cell.pointee.add(posting, patches: patches, sign: sign)
         }
         for latent in 0..<latents {
             for (at, source) in sources.enumerated() {
+                let groups = slots[at]
                 let enterSlot = { (entry: SlotPosting) in
-                    enter(source.plus[Int(entry.slot)], entry.posting, 1)
-                    if !source.minus.isEmpty { enter(source.minus[Int(entry.slot)], entry.posting, -1) }
+                    enter(groups.plus[Int(entry.slot)], entry.posting, 1)
+                    if let minus = groups.minus { enter(minus[Int(entry.slot)], entry.posting, -1) }
                 }
                 switch source.postings {
                 case let .sealed(segment): try walk(latent, segment, enterSlot)
@@ -93,14 +101,36 @@ struct ClassTableBuilder {
             }
             // Cell 0 has the images without a label; with the others it becomes the total.
             var total = TotalsCell()
-            for group in touched {
+            for place in 0..<touchedCount.pointee {
+                let group = Int(touched[place])
                 total.merge(cells[group])
                 if group > 0 { try add(latent, cells[group], to: group, gather) }
                 cells[group] = TotalsCell()
-                marks[group] = false
             }
-            if !touched.isEmpty { try add(latent, total, to: 0, gather) }
-            touched.removeAll(keepingCapacity: true)
+            if touchedCount.pointee > 0 { try add(latent, total, to: 0, gather) }
+            touchedCount.pointee = 0
+        }
+    }
+
+    /// A source's groups by slot. Every slot of a posting was checked to be one of the segment's.
+    private struct SlotGroups {
+        let plus: UnsafeMutablePointer<Int32>
+        let minus: UnsafeMutablePointer<Int32>?
+
+        init(_ source: TableSource) {
+            func copy(_ groups: [Int32]) -> UnsafeMutablePointer<Int32> {
+                let copy = UnsafeMutablePointer<Int32>.allocate(capacity: max(1, groups.count))
+                copy.initialize(from: groups, count: groups.count)
+                return copy
+            }
+            precondition(source.minus.isEmpty || source.minus.count == source.plus.count)
+            plus = copy(source.plus)
+            minus = source.minus.isEmpty ? nil : copy(source.minus)
+        }
+
+        func deallocate() {
+            plus.deallocate()
+            minus?.deallocate()
         }
     }
 
@@ -124,7 +154,8 @@ final class TableSpill {
     // Owned: a part of `capacity` bytes a group. Tens of millions of entries come by; an array in an array costs
     // more than what is written into it.
     private let buffers: UnsafeMutableRawPointer
-    private var filled: [Int]
+    /// Bytes of each group's part.
+    private let filled: UnsafeMutablePointer<Int>
     private var chunks: [[Range<Int>]]
     private let capacity: Int
     private let path: String
@@ -134,12 +165,16 @@ final class TableSpill {
     init(groups: Int, path: String) {
         capacity = max(1024, min(1 << 18, ClassTableBuilder.bufferBytesMax / groups))
         buffers = .allocate(byteCount: groups * capacity, alignment: 16)
-        filled = [Int](repeating: 0, count: groups)
+        filled = .allocate(capacity: groups)
+        filled.initialize(repeating: 0, count: groups)
         chunks = [[Range<Int>]](repeating: [], count: groups)
         self.path = path
     }
 
-    deinit { buffers.deallocate() }
+    deinit {
+        buffers.deallocate()
+        filled.deallocate()
+    }
 
     func add(_ latent: Int, _ cell: TotalsCell, to group: Int) throws(StoreError) {
         let start = buffers + group * capacity + filled[group]

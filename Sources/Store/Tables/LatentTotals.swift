@@ -54,6 +54,8 @@ struct TotalsCell {
     var patchOver: Int32 = 0
     var promptActive: Int32 = 0
     var promptOver: Int32 = 0
+    /// While a table is made: the cell is in use for the latent at hand.
+    var isTouched = false
 
     @inline(__always)
     mutating func add(_ posting: LatentPosting, patches: Double, sign: Int32) {
