@@ -13,19 +13,27 @@ struct CommonImages: Sendable {
     let onlyBase: Int
     let onlyAdapted: Int
     private let store: Store
+    /// Images in scope by label, in both views or not: labels are dealt among these.
+    private let scope: ImageGroups
     /// By image id: in scope, and with a snapshot in both views.
     private let both: [Bool]
     /// The views' images differ.
     private let isMasked: Bool
 
-    init(_ store: Store, _ base: ViewRecord, _ adapted: ViewRecord, label: String?, images: Set<ImageRecord.ID>?) throws(ConceptsError) {
+    /// - Parameters:
+    ///   - label: only its images are asked about.
+    ///   - byLabel: totals of labels are needed, not only that of all.
+    init(
+        _ store: Store, _ base: ViewRecord, _ adapted: ViewRecord, label: String?, images: Set<ImageRecord.ID>?, byLabel: Bool
+    ) throws(ConceptsError) {
         do throws(StoreError) {
             self.base = try store.moment(of: base.id)
             self.adapted = base.id == adapted.id ? self.base : try store.moment(of: adapted.id)
         } catch { throw .store(error) }
         self.store = store
-        var groups = store.labelGroups
-        if let images { groups = groups.only(images) }
+        let everyone = store.labelGroups
+        var groups = images.map { everyone.only($0) } ?? everyone
+        scope = groups
         let b = self.base.snapshotMask(count: groups.entries.count), a = self.adapted.snapshotMask(count: groups.entries.count)
         let number = label.map { name in Int32(1 + (groups.names.firstIndex(of: name) ?? -2)) }
         var onlyBase = 0, onlyAdapted = 0, differing = 0
@@ -39,19 +47,21 @@ struct CommonImages: Sendable {
         }
         (self.onlyBase, self.onlyAdapted) = (onlyBase, onlyAdapted)
         (self.both, isMasked) = (both, differing > 0)
-        if isMasked {
-            // Many images of other labels would be walked for nothing.
-            if let label, differing > store.options.correctedImagesMax { groups = groups.only(label: label) }
-            groups = groups.only(where: both)
+        // Beyond some images no kept table is corrected: walk only what the question is about.
+        let left = groups.entries.count { $0 >= 0 }
+        let isWalked = differing + store.imageCount - left > store.options.correctedImagesMax
+        if let label, isWalked {
+            groups = groups.only(label: label)
+        } else if isWalked && !byLabel {
+            groups = groups.totalOnly
         }
+        if isMasked { groups = groups.only(where: both) }
         self.groups = groups
     }
 
     /// The same images with labels dealt anew (see `ImageGroups.shuffled`); those that get none are left out.
-    func shuffled(seed: UInt64, images: Set<ImageRecord.ID>?) -> ImageGroups {
-        var whole = store.labelGroups
-        if let images { whole = whole.only(images) }
-        let dealt = whole.shuffled(seed: seed)
+    func shuffled(seed: UInt64) -> ImageGroups {
+        let dealt = scope.shuffled(seed: seed)
         return isMasked ? dealt.only(where: both) : dealt
     }
 

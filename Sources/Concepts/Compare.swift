@@ -141,7 +141,7 @@ extension Concepts {
     private func tableSides(
         _ base: ViewRecord, _ adapted: ViewRecord, label: String?, images: Set<ImageRecord.ID>?, _ published: Bool
     ) throws(ConceptsError) -> Sides {
-        let common = try CommonImages(store, base, adapted, label: label, images: images)
+        let common = try CommonImages(store, base, adapted, label: label, images: images, byLabel: label != nil)
         let (b, a) = try common.totals(of: common.groups)
         let group = label.map { name in 1 + (b.names.firstIndex(of: name) ?? -1) } ?? 0
         let pair = ProfilePair(base: Profile(latents: base.latents), adapted: Profile(latents: base.latents))

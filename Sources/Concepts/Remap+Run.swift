@@ -22,10 +22,10 @@ extension Concepts {
         let wanted = query.label.map(Concepts.classKey)
         if let label = query.label, !classes.contains(where: { Concepts.classKey($0) == wanted }) { throw .noLabel(label: label) }
         return try withTables { () throws(ConceptsError) in
-            let common = try CommonImages(store, base, adapted, label: nil, images: query.images)
+            let common = try CommonImages(store, base, adapted, label: nil, images: query.images, byLabel: true)
             let places = ClassPlaces(names: common.groups.names, classes: classes)
             let totals = try common.totals(of: common.groups)
-            let dealt = query.withControl ? common.shuffled(seed: query.seed, images: query.images) : nil
+            let dealt = query.withControl ? common.shuffled(seed: query.seed) : nil
             let control = try dealt.map { (groups) throws(ConceptsError) in try common.totals(of: groups) }
             let (analysis, (tally, shuffled)) = try together { () throws(ConceptsError) in
                 try analyse(totals, places, query, withMoves: true)

@@ -29,7 +29,7 @@ extension Store {
         var known = view.answers.withLock { $0[head] } ?? keptAnswers(of: view, head)
         let table = images.withLock { $0 }
         let present = view.segments.flatMap(\.images).filter { $0 != Segment.hole && table.isPresent($0) }
-        let missing = present.filter { known[$0] == nil }.sorted()
+        let missing = present.filter { known[$0] == nil }.sorted(), before = known.count
         for start in stride(from: 0, to: missing.count, by: 256) {
             let part = missing[start..<min(start + 256, missing.count)]
             try classifyPart(part, of: view, into: &known, classify)
@@ -38,7 +38,7 @@ extension Store {
             if answers[head] == nil, answers.count >= Store.answerFilesMax { answers = [:] }
             answers[head] = known
         }
-        if !missing.isEmpty { keep(known, of: view, head) }
+        if known.count > before { keep(known, of: view, head) }
         var answers: [ImageRecord.ID: Answer] = [:]
         answers.reserveCapacity(present.count)
         for image in present { if let answer = known[image] { answers[.init(rawValue: image)] = answer } }

@@ -33,8 +33,8 @@ extension Store {
     /// a table (there are two) at 100,000 images of 1,300 latents, nothing where little changed. For idle times; a
     /// question does it itself.
     ///
-    /// - Parameter seed: of the shuffled labels that stand as a control.
-    public func prepareClassTables(of id: ViewRecord.ID, seed: UInt64) throws(StoreError) {
+    /// - Parameter seed: of the shuffled labels that stand as a control; one shuffle is kept, the last.
+    public func prepareClassTables(of id: ViewRecord.ID, seed: UInt64 = 42) throws(StoreError) {
         let groups = labelGroups, moment = try moment(of: id)
         _ = try classTotals(moment, groups)
         _ = try classTotals(moment, groups.shuffled(seed: seed))
@@ -44,7 +44,8 @@ extension Store {
     ///
     /// Kept tables (labels of all images, and one shuffle of them) answer at once; the first question after a view grew
     /// by an eighth, or after many images changed their label, makes them. Other groups are summed up from the
-    /// postings each time, some 10 s for 100,000 images and less for fewer. Memory: some 100 MB whatever the size.
+    /// postings each time, some 10 s for 100,000 images and less for fewer. Memory: some 100 MB beside mapped pages,
+    /// whatever the size.
     package func classTotals(_ moment: ViewMoment, _ groups: ImageGroups) throws(StoreError) -> ClassTotals {
         let view = moment.view
         guard groups.kind != .other else { return try summedUp(moment, groups) }
@@ -149,11 +150,16 @@ extension Store {
     }
 
     private func summedUp(_ moment: ViewMoment, _ groups: ImageGroups) throws(StoreError) -> ClassTotals {
-        let sources = moment.segments.map { segment in
-            TableSource(
-                postings: segment.sealed ? .sealed(segment) : .summaries(segment.summaries),
-                plus: segment.images.map(groups.entry), minus: [])
-        }.filter { $0.plus.contains { $0 >= 0 } }
+        let sources = moment.segments.flatMap { segment -> [TableSource] in
+            let plus = segment.images.map(groups.entry)
+            let wanted = plus.indices.filter { plus[$0] >= 0 }
+            if wanted.isEmpty { return [] }
+            guard segment.sealed else { return [TableSource(postings: .summaries(segment.summaries), plus: plus, minus: [])] }
+            guard wanted.count > options.singleImagesMax else {
+                return corrections(segment, wanted, plus: wanted.map { plus[$0] }, minus: wanted.map { _ in -1 }, moment)
+            }
+            return [TableSource(postings: .sealed(segment), plus: plus, minus: [])]
+        }
         return ClassTotals(
             tables: [try transient(sources, moment, groups)], names: groups.names, images: imageCounts(moment, groups))
     }

@@ -33,6 +33,7 @@ extension Store {
                     try rewrite(segment, without: Set(drop), view: view, into: &report)
                 }
             }
+            if view.segments.isEmpty { removeTables(of: view) }
         }
         report.images = try catalog.write { db in
             try db.execute(

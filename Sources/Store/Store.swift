@@ -30,6 +30,9 @@ public struct StoreOptions: Sendable {
     public var keepActivations = false
     /// Changed images that a class table is corrected for, at about a millisecond each; beyond, it is made anew.
     package var correctedImagesMax = 128
+    /// Where some images of a sealed segment are asked about: up to so many are read one by one, at about a millisecond
+    /// each; for more, all of its postings are walked, which takes some 80 ms.
+    package var singleImagesMax = 64
     package var faults: FaultInjector?
 
     public init() {}

@@ -16,7 +16,7 @@ struct TwinStore {
     let base: ViewRecord
     let adapted: ViewRecord
 
-    init(_ folder: String, images: Int = 90, labels: Int = 6, prompts: Int = 2, sealImages: Int = 16) throws {
+    init(_ folder: String, images: Int = 90, labels: Int = 6, prompts: Int = 2, sealImages: Int = 16, fewImages: Int = 128) throws {
         var options = SyntheticOptions()
         (options.images, options.layout, options.latents, options.batch) = (images, TokenLayout(rows: 4, columns: 5), 1024, 25)
         (options.labels, options.prompts, options.embeddingWidth) = (labels, prompts, 4)
@@ -24,6 +24,8 @@ struct TwinStore {
         generator = SyntheticStore(options)
         var settings = StoreOptions()
         settings.sealImages = sealImages
+        // 0: no table is corrected and no image read alone, so that postings are walked.
+        (settings.correctedImagesMax, settings.singleImagesMax) = (fewImages, fewImages)
         store = try Store.open(folder: folder, options: settings)
         base = try generator.fill(store)
         adapted = try generator.fillTwin(store)
@@ -50,9 +52,9 @@ struct TwinStore {
 }
 
 @Suite struct CompareTests {
-    @Test func everyScopeAgreesWithARecomputationFromSnapshots() throws {
+    @Test(arguments: [0, 128]) func everyScopeAgreesWithARecomputationFromSnapshots(fewImages: Int) throws {
         let folder = try TemporaryFolder()
-        let twin = try TwinStore(folder.path)
+        let twin = try TwinStore(folder.path, fewImages: fewImages)
         let all = Array(0..<90), label2 = all.filter { $0 % 6 == 2 }, some = [3, 4, 11, 40, 77]
         let ids = try some.map { try #require(try twin.store.image(hash: twin.generator.hash($0))) }
         let scopes: [(CompareScope, [Int])] = [
@@ -117,9 +119,9 @@ struct TwinStore {
         #expect(answer.gained.isEmpty && answer.lost.isEmpty && answer.changed.isEmpty)
     }
 
-    @Test func imagesThatOneViewLacksAreLeftOutOnBothSides() throws {
+    @Test(arguments: [0, 128]) func imagesThatOneViewLacksAreLeftOutOnBothSides(fewImages: Int) throws {
         let folder = try TemporaryFolder()
-        let twin = try TwinStore(folder.path, images: 60)
+        let twin = try TwinStore(folder.path, images: 60, fewImages: fewImages)
         let before = try twin.concepts.compare(base: twin.base, adapted: twin.adapted)
         // New images get a snapshot in base alone.
         for n in 60..<63 {

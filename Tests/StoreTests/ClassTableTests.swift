@@ -73,6 +73,7 @@ private func check(_ store: Store, _ view: ViewRecord, _ groups: ImageGroups, _ 
         var options = StoreOptions()
         options.sealImages = Int.random(in: 3...8, using: &random)
         options.correctedImagesMax = [0, 2, 128].randomElement(using: &random)!
+        options.singleImagesMax = [0, 2, 64].randomElement(using: &random)!
         let shape = Shape(layout: TokenLayout(rows: 2, columns: 2, prompts: seed % 2 == 0 ? 1 : 0), latents: 30)
         var fixture = try Fixture(folder.path, shape: shape, options: options)
         var known: [String] = [], paths: [String] = []

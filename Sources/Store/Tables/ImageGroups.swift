@@ -3,12 +3,12 @@
 import Basics
 
 /// SplitMix64: the seeded randomness of controls and intervals, the same everywhere.
-public struct SplitMix: RandomNumberGenerator, Sendable {
-    public var state: UInt64
+package struct SplitMix: RandomNumberGenerator, Sendable {
+    package var state: UInt64
 
-    public init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { state = seed }
 
-    public mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -17,7 +17,7 @@ public struct SplitMix: RandomNumberGenerator, Sendable {
     }
 
     /// Uniform in `0..<bound`, `bound` at most 2^32; its bias is below bound / 2^32.
-    public mutating func below(_ bound: Int) -> Int { Int(((next() >> 32) &* UInt64(bound)) >> 32) }
+    package mutating func below(_ bound: Int) -> Int { Int(((next() >> 32) &* UInt64(bound)) >> 32) }
 }
 
 /// Groups of images by image id. A value: questions about two views use the same one.
@@ -42,6 +42,12 @@ package struct ImageGroups: Sendable {
         entries = table.entries
         names = table.labels
         kind = .labels
+    }
+
+    private init(entries: [Int32], names: [String]) {
+        self.entries = entries
+        self.names = names
+        kind = .other
     }
 
     package func entry(of image: Int64) -> Int32 { image >= 0 && image < entries.count ? entries[Int(image)] : -1 }
@@ -70,6 +76,13 @@ package struct ImageGroups: Sendable {
         var groups = self
         for id in entries.indices where entries[id] != number { groups.entries[id] = -1 }
         groups.isMasked = true
+        return groups
+    }
+
+    /// The same images without labels: only the total is summed up.
+    package var totalOnly: ImageGroups {
+        var groups = ImageGroups(entries: entries.map { min($0, 0) }, names: [])
+        groups.isMasked = isMasked
         return groups
     }
 
