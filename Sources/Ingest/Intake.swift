@@ -212,6 +212,8 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
             }
         case "saes":
             register(path) { try registry.addDroppedSAE(name: parts[1], path: absolute(path)) }
+        case "prompts":
+            register(path) { try registry.addDroppedAdapter(name: parts[1], path: absolute(path)) }
         default: return
         }
     }

@@ -214,12 +214,16 @@ extension Registry {
 
     // MARK: Dropped
 
-    /// Registers a dropped adapter, or lets it wait where its model is not there yet.
+    /// Registers a dropped adapter, or lets it wait where its model is not there yet, or a folder holds several.
+    /// - Parameter path: a checkpoint, or a folder that has one somewhere.
     /// - Returns: why it waits, nil when it is registered.
     func addDroppedAdapter(name: String, path: String) throws -> String? {
         do {
-            let wanted = reservedAdapters.withLock { $0[path] }
-            try addAdapter(name: name, path: path, model: wanted?.model, classPosition: wanted?.classPosition ?? .end)
+            var isFolder: ObjCBool = false
+            let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+            let place = isThere && isFolder.boolValue ? try AdapterPlace.find(in: path) : path
+            let wanted = reservedAdapters.withLock { $0[place] }
+            try addAdapter(name: name, path: place, model: wanted?.model, classPosition: wanted?.classPosition ?? .end)
             settled(path)
             return nil
         } catch let error as IngestError where error.kind == .notFound || error.kind == .ambiguous {
