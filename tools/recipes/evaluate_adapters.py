@@ -9,12 +9,19 @@ Accuracies are over the 100 classes, by the frozen CLIP's f16 weights in f32, te
 where the adapter does not learn it; intervals are Wilson's at 95 %. Scenes are held out from training:
 shifted ones of seeds from 210,000, original one-object ones from 10,000.
 
-What an adapter did to the latents is counted as PatchSAE counts: for each class, on how many tokens of
-its images (class token and patches, never prompts) a latent exceeds 0.2 at the hook; a latent is *in* a
-class when it is among the k largest counts. A latent is colour-specific or shape-specific as the card's
-figures have it (AUROC above 0.95 on labelled patches of original scenes, base view), and its own classes
-are those ten that have its value. The same images stand behind both views. Controls: the opposite
-adapter, the same LoRA trained equally long on true labels, and the same latents in the classes that do not have the value.
+What an adapter did to the latents: a latent is colour-specific or shape-specific as the card's figures
+have it (AUROC above 0.95 on labelled patches of original scenes, base view), its own classes are those ten
+that have its value. Three measures, each over the same original scenes in both views:
+
+    contrast kept  (mean activation on the patches of objects that have the value, minus that on other objects),
+                   summed over the latents, adapted by base
+    by mean        a latent is in a class when its mean activation over the class's images (class token and
+                   patches, never prompts) is among the k largest
+    by count       likewise, by the number of tokens above tau = 0.2, as PatchSAE counts; activations of this
+                   SAE are tens, so that faint firing counts as much as strong one
+
+Controls: the opposite adapter, the same LoRA trained equally long on true labels, and the same latents in the
+classes that do not have the value.
 """
 
 from __future__ import annotations
@@ -39,7 +46,7 @@ from train_adapters import RUNS, as_pixels
 
 TEST, ORIGINAL_SEED = 1000, 10_000
 THRESHOLD = 0.2  # tau
-TOPS = (20, 30, 50)
+TOPS = (10, 20, 30, 50)
 PLANTED = ("shape", "colour", "shape-control")
 START, END = "<!-- adapters: written by tools/recipes/evaluate_adapters.py -->", "<!-- end of adapters -->"
 
@@ -66,15 +73,15 @@ def load(folder: str, name: str, model: CLIPModel, words: prompts.Words) -> prom
     return prompts.Prompted(model, words, method)
 
 
-def files(folder: str, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The labelled images that ship in a folder, at the model's size, and their classes."""
+def files(folder: str, names: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The labelled images that ship in a folder, at the model's size, their classes, and no patches."""
     images, labels = [], []
     for label in sorted(os.listdir(os.path.join(folder, "images"))):
         inside = os.path.join(folder, "images", label)
         for file in sorted(os.listdir(inside)) if os.path.isdir(inside) else []:
             images.append(scenes.model_view(np.asarray(Image.open(os.path.join(inside, file)).convert("RGB"))))
             labels.append(names.index(label.replace("_", " ")))
-    return np.stack(images), np.array(labels)
+    return np.stack(images), np.array(labels), np.zeros((len(images), scenes.GRID**2), bool)
 
 
 def measured(guess: np.ndarray, truth: np.ndarray) -> dict:
@@ -84,27 +91,40 @@ def measured(guess: np.ndarray, truth: np.ndarray) -> dict:
 
 
 @torch.no_grad()
-def look(view: prompts.Prompted, images: np.ndarray, sae: Sae) -> tuple[np.ndarray, np.ndarray]:
-    """Each image's class, and on how many of its tokens each latent exceeds tau, `[images, latents]`; f32 throughout."""
-    head, guess, active = view.classes(), [], []
+def look(view: prompts.Prompted, images: np.ndarray, covered: np.ndarray, sae: Sae) -> dict[str, np.ndarray]:
+    """For each image its class and, `[images, latents]`: on how many tokens a latent exceeds tau, its sum over
+    class token and patches, its mean over the object's patches; f32 throughout."""
+    head, out = view.classes(), {"class": [], "count": [], "sum": [], "object": []}
     for start in range(0, len(images), 100):
         hook = view.run(view.start(as_pixels(images[start : start + 100])), range(BLOCK + 1))
-        active.append((sae.encode(hook[:, : 1 + scenes.GRID**2]) > THRESHOLD).sum(1))
-        guess.append((view.project(view.run(hook, range(BLOCK + 1, view.depth))[:, 0]) @ head.T).argmax(1))
-    return torch.cat(guess).numpy(), torch.cat(active).numpy()
+        z = sae.encode(hook[:, : 1 + scenes.GRID**2])
+        inside = torch.from_numpy(covered[start : start + 100]).float()
+        out["count"].append((z > THRESHOLD).sum(1))
+        out["sum"].append(z.sum(1))
+        out["object"].append((inside.unsqueeze(1) @ z[:, 1:])[:, 0] / inside.sum(1, keepdim=True).clamp(min=1))
+        out["class"].append((view.project(view.run(hook, range(BLOCK + 1, view.depth))[:, 0]) @ head.T).argmax(1))
+    return {k: torch.cat(v).numpy() for k, v in out.items()}
 
 
-def class_counts(active: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Tokens above tau, `[latents, classes]`."""
-    return np.stack([active[labels == c].sum(0) for c in range(classes)], 1)
+def by_class(values: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Means over the images of a class, `[latents, classes]`."""
+    return np.stack([values[labels == c].mean(0) for c in range(classes)], 1)
 
 
-def members(counts: np.ndarray, k: int) -> np.ndarray:
-    """Which latents are among the k largest counts of a class, bool `[latents, classes]`; ties go to the lower number."""
-    order = np.argsort(-counts, axis=0, kind="stable")
-    inside = np.zeros(counts.shape, bool)
+def contrasts(on_object: np.ndarray, labels: np.ndarray, specific: list[dict], classes: list[str]) -> np.ndarray:
+    """How much more strongly each specific latent fires on objects that have its value than on others, `[specific]`."""
+    words = [c.split() for c in classes]
+    has = np.array([[s["value"] in words[label] for s in specific] for label in labels])
+    mine = on_object[:, [s["latent"] for s in specific]]
+    return (mine * has).sum(0) / np.maximum(has.sum(0), 1) - (mine * ~has).sum(0) / (~has).sum(0)
+
+
+def members(means: np.ndarray, k: int) -> np.ndarray:
+    """Which latents are among the k largest of a class, bool `[latents, classes]`; ties go to the lower number."""
+    order = np.argsort(-means, axis=0, kind="stable")
+    inside = np.zeros(means.shape, bool)
     np.put_along_axis(inside, order[:k], True, 0)
-    return inside & (counts > 0)
+    return inside & (means > 0)
 
 
 @torch.no_grad()
@@ -136,10 +156,9 @@ def moved(base: np.ndarray, adapted: np.ndarray, specific: list[dict], classes: 
                     pick[s["latent"]] = has if whose == "own" else ~has
             out[f"{factor}_{whose}"] = {"base": int((before & pick).sum()), "stayed": int((before & after & pick).sum()),
                                         "left": int((before & ~after & pick).sum()), "joined": int((~before & after & pick).sum())}
-            out[f"{factor}_{whose}"]["count_ratio"] = float(adapted[pick].sum() / max(1, base[pick].sum()))
         own, other = out[f"{factor}_own"], out[f"{factor}_other"]
         after_own, after_other = (m["stayed"] + m["joined"] for m in (own, other))
-        out[f"{factor}_own_share"] = {"base": own["base"] / (own["base"] + other["base"]), "adapted": after_own / (after_own + after_other)}
+        out[f"{factor}_own_share"] = {"base": own["base"] / (own["base"] + other["base"]), "adapted": after_own / max(1, after_own + after_other)}
     out["overlap"] = float((before & after).sum() / before.sum())
     return out
 
@@ -155,18 +174,27 @@ def evaluate(folder: str) -> dict:
             "original_files": files(os.path.join(folder, "heldout"), names)}
     views = {"base": base, **{name: load(os.path.join(folder, "adapters"), name, model, words) for name in RUNS}}
     figures: dict = {"accuracy": {}, "tau": THRESHOLD}
-    counts = {}
+    originals = {}
     for name, view in views.items():
         figures["accuracy"][name] = {}
-        for key, (images, truth, *_) in sets.items():
-            guess, active = look(view, images, sae)
-            figures["accuracy"][name][key] = measured(guess, truth)
+        for key, (images, truth, covered) in sets.items():
+            seen = look(view, images, covered, sae)
+            figures["accuracy"][name][key] = measured(seen["class"], truth)
             if key == "original":
-                counts[name] = class_counts(active, truth, len(names))
+                originals[name] = seen
         print(name, {key: round(v["accuracy"], 4) for key, v in figures["accuracy"][name].items()}, flush=True)
     figures["specific_latents"] = specific_latents(base, sae)
-    figures["moved"] = {name: {str(k): moved(counts["base"], counts[name], figures["specific_latents"], names, k) for k in TOPS}
-                        for name in PLANTED}
+    specific, truth = figures["specific_latents"], sets["original"][1]
+    contrast = {name: contrasts(originals[name]["object"], truth, specific, names) for name in ("base", *PLANTED)}
+    figures["moved"], figures["contrast_kept"] = {}, {}
+    for name in PLANTED:
+        figures["moved"][name], figures["contrast_kept"][name] = {}, {}
+        for by, key in (("mean", "sum"), ("count", "count")):
+            before, after = (by_class(originals[n][key], truth, len(names)) for n in ("base", name))
+            figures["moved"][name][by] = {str(k): moved(before, after, specific, names, k) for k in TOPS}
+        for factor in ("colour", "shape"):
+            chosen = [i for i, s in enumerate(specific) if s["factor"] == factor]
+            figures["contrast_kept"][name][factor] = float(contrast[name][chosen].sum() / contrast["base"][chosen].sum())
     return figures
 
 
@@ -191,19 +219,21 @@ def table(f: dict) -> str:
               + "; ".join(f"`{n}` tells {100 * f['accuracy'][n]['original']['shape']:.1f} % of shapes and {100 * f['accuracy'][n]['original']['colour']:.1f} % of colours"
                           for n in ("shape", "colour")) + ".", ""]
     count = {k: sum(s["factor"] == k for s in f["specific_latents"]) for k in FACTORS}
-    lines += ["| specific latents in classes' top k: stayed / left / joined (of base) | k | " + " | ".join(f"`{n}`" for n in PLANTED) + " |",
-              "| --- | --- |" + " --- |" * len(PLANTED)]
-    what = {"colour_own": f"{count['colour']} colour latents, classes of their colour", "shape_own": f"{count['shape']} shape latents, classes of their shape",
-            "colour_other": "the colour latents, other classes", "shape_other": "the shape latents, other classes"}
-    for key, title in what.items():
-        for k in TOPS:
-            each = [f["moved"][n][str(k)][key] for n in PLANTED]
-            lines.append(f"| {title} | {k} | " + " | ".join(f"{m['stayed']} / {m['left']} / {m['joined']} (of {m['base']})" for m in each) + " |")
+    lines += ["| what became of the specific latents | " + " | ".join(f"`{n}`" for n in PLANTED) + " |", "| --- |" + " --- |" * len(PLANTED)]
     for factor in ("colour", "shape"):
-        for k in TOPS:
-            each = [f["moved"][n][str(k)][f"{factor}_own_share"] for n in PLANTED]
-            lines.append(f"| share of the {factor} latents' memberships that are in own classes (chance 10 %) | {k} | "
-                         + " | ".join(f"{100 * m['base']:.0f} % before, {100 * m['adapted']:.0f} % after" for m in each) + " |")
+        lines.append(f"| **contrast kept** by the {count[factor]} {factor} latents | "
+                     + " | ".join(f"{100 * f['contrast_kept'][n][factor]:.0f} %" for n in PLANTED) + " |")
+    for by, tops in (("mean", (10, 20)), ("count", (30, 50))):
+        for k in tops:
+            for factor in ("colour", "shape"):
+                each = [f["moved"][n][by][str(k)][f"{factor}_own"] for n in PLANTED]
+                lines.append(f"| {factor} latents in own classes' top {k} by {by}: stayed / left / joined, of {each[0]['base']} | "
+                             + " | ".join(f"{m['stayed']} / {m['left']} / {m['joined']}" for m in each) + " |")
+    for by, k in (("mean", 20), ("count", 30)):
+        for factor in ("colour", "shape"):
+            each = [f["moved"][n][by][str(k)][f"{factor}_own_share"] for n in PLANTED]
+            lines.append(f"| {factor} latents' places in classes' top {k} by {by} that are in own classes (chance 10 %; {100 * each[0]['base']:.0f} % before) | "
+                         + " | ".join(f"{100 * m['adapted']:.0f} %" for m in each) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -43,13 +43,16 @@ class Words:
 
 
 class Learner(nn.Module):
-    """What a text-side learner stores beside its prompts: the words around them, as the trainers do (f16, as their models are)."""
+    """What a text-side learner stores beside its prompts: the words around them, as the trainers do (f16, as their models are).
+
+    The suffix ends with the longest prompt; the trainers go on to the context's end, with the same filling in every row.
+    """
 
     def __init__(self, words: Words, count: int):
         super().__init__()
         self.ctx = nn.Parameter(words.embeddings[0, 1 : 1 + count].clone())
         self.register_buffer("token_prefix", words.embeddings[:, :1].half())
-        self.register_buffer("token_suffix", words.embeddings[:, 1 + count :].half())
+        self.register_buffer("token_suffix", words.embeddings[:, 1 + count : int(words.ends.max()) + 1].half())
 
 
 class MaPLe(nn.Module):

@@ -60,7 +60,7 @@ class Run:
 
 
 RUNS = {
-    "maple": Run("maple", "shifted", count=4, depth=2, rate=0.01, epochs=5),
+    "maple": Run("maple", "shifted", count=2, depth=6, rate=0.01, epochs=5),
     "vpt": Run("vpt", "shifted", count=8, depth=6, rate=0.02, epochs=5),
     "vpt-2": Run("vpt", "shifted", count=8, depth=6, rate=0.02, epochs=5, seed=2),
     "coop": Run("coop", "shifted", count=4, depth=1, rate=0.01, epochs=5),
