@@ -8,7 +8,7 @@ struct TopK<Item> {
 
     init(_ k: Int) {
         self.k = k
-        kept.reserveCapacity(max(0, k) + 1)
+        kept.reserveCapacity(min(max(0, k), 1023) + 1)
     }
 
     var items: [Item] { kept.map(\.item) }

@@ -11,7 +11,7 @@ import WireNIO
 extension Answers {
     func adapters(model name: String) throws -> [Saed_AdapterInfo] {
         let models = try name.isEmpty ? store.catalog.models(includingInactive: true) : [registry.modelOrOnly(name)]
-        return try models.flatMap { model in try registry.adapters(model: model.id).map { try message($0, model) } }
+        return try models.flatMap { model in try registry.listedAdapters(model: model.id).map { try message($0, model) } }
     }
 
     func adapterAdd(_ body: Saed_AdapterAddRequest) throws -> Saed_AdapterAddReply {
@@ -30,7 +30,7 @@ extension Answers {
             path: body.path, model: body.model.isEmpty ? nil : body.model, name: body.name, classPosition: position)
         return try .with {
             $0.adapter = try message(AdapterPlan(record), store.catalog.model(record.model))
-            $0.backfill = UInt64(try backfill { $0.adapter.record.id == record.id && $0.ownsSnapshots })
+            $0.backfill = UInt64(try backfill { $0.adapter.record.id == record.id })
             $0.note = note($0.adapter)
         }
     }
@@ -49,7 +49,7 @@ extension Answers {
         }
         let changed = try registry.adapter(named: body.name, model: model.name).plan
         reply.adapter = try message(changed, model)
-        reply.backfill = UInt64(try backfill { $0.adapter.record.id == changed.record.id && $0.ownsSnapshots })
+        reply.backfill = UInt64(try backfill { $0.adapter.record.id == changed.record.id })
         reply.note = note(reply.adapter)
         return reply
     }
@@ -64,6 +64,9 @@ extension Answers {
                 throw WireFailure(.failedPrecondition, "the file of adapter '\(body.name)' is gone", remedy: "put it back: \(plan.facts?.path ?? "")")
             }
             let adapter = try Adapter.load(path: facts.path, classPosition: facts.classPosition, model: CLIPModel.load(folder: model.folder))
+            guard adapter.summary.contentHash == plan.record.contentHash else {
+                throw WireFailure(.failedPrecondition, "the file of adapter '\(body.name)' has changed", remedy: "add it again: saectl adapter add \(facts.path) --model \(model.name) --name \(body.name)")
+            }
             try adapter.export(to: folder)
             return try FileManager.default.contentsOfDirectory(atPath: folder).sorted().map { name in
                 (name, try [UInt8](Data(contentsOf: URL(fileURLWithPath: folder + "/" + name))))
@@ -111,9 +114,8 @@ extension Answers {
                 $0.path = facts.path
                 $0.parameters = UInt64(facts.parameters)
                 $0.classPosition = facts.method == .coop ? facts.classPosition.rawValue : ""
-                if let shared = views.first(where: { !$0.ownsSnapshots }) {
-                    $0.sharesWith = ViewName(shared.record.name)?.adapter ?? ""
-                }
+                let owners = views.compactMap { ViewName($0.record.name)?.adapter }
+                $0.sharesWith = owners.first { $0 != plan.record.name } ?? ""
             }
             for view in views {
                 let counts = try store.counts(of: view.record.id)

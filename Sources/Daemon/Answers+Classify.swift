@@ -12,6 +12,9 @@ import WireNIO
 extension Answers {
     // MARK: classify
 
+    /// Of the most frequent: an answer fits one frame.
+    private static let confusionsMax = 1000
+
     func classify(_ body: Saed_ClassifyRequest) async throws -> Saed_ClassifyReply {
         let plan = try view(body.view)
         guard let head = try await classifier.head(for: plan) else { throw noClasses(plan) }
@@ -88,7 +91,7 @@ extension Answers {
                         $0.interval = self.message(row.interval)
                     }
                 }
-                $0.confusions = accuracy.confusions.map { row in
+                $0.confusions = accuracy.confusions.prefix(Answers.confusionsMax).map { row in
                     .with {
                         $0.label = row.label
                         $0.answer = row.answer
@@ -124,6 +127,7 @@ extension Answers {
     func disagree(_ body: Saed_DisagreeRequest, _ reply: ReplyStream) async throws {
         let (base, adapted) = try views(body.base, body.adapted)
         guard let baseHead = try await classifier.head(for: base), let adaptedHead = try await classifier.head(for: adapted) else { throw noClasses(adapted) }
+        guard baseHead.classes == adaptedHead.classes else { throw WireFailure(.unavailable, "the class list changed just now", remedy: "ask again") }
         let before = try await classifier.answers(baseHead), after = try await classifier.answers(adaptedHead)
         let limit = body.limit == 0 ? 50 : Int(body.limit), offset = Int(body.offset)
         let (page, counts) = try await blocking { () -> ([Saed_Disagreement], (total: Int, compared: Int, fixed: Int, broken: Int)) in

@@ -11,6 +11,7 @@ extension Answers {
     private static let overlapSizes = [1, 2, 5, 10, 20, 50, 100, 200, 500]
 
     func compare(_ body: Saed_CompareRequest) throws -> Saed_CompareReply {
+        guard body.ks.count <= 64 else { throw WireFailure(.invalidArgument, "\(body.ks.count) values of k", remedy: "ask for at most 64") }
         let (base, adapted) = try views(body.base, body.adapted)
         let (scope, text) = try compareScope(body)
         var query = CompareQuery()
@@ -20,8 +21,18 @@ extension Answers {
         query.top = body.top == 0 ? 10 : Int(body.top)
         query.asPublished = body.asPublished
         let found = try concepts.compare(base: base.record, adapted: adapted.record, over: scope, query)
-        let control = try control(of: base, adapted, named: "")
-        let chance = try control.map { try concepts.compare(base: $0.base.record, adapted: $0.adapted.record, over: scope, query) }
+        var control = try control(of: base, adapted, named: "")
+        var chance: Comparison?
+        if let pair = control {
+            do throws(ConceptsError) {
+                let other = try concepts.compare(base: pair.base.record, adapted: pair.adapted.record, over: scope, query)
+                if other.images == found.images { chance = other }
+            } catch {
+                // Its back-fill may not have come to an image yet.
+                guard case .noSnapshot = error else { throw error }
+            }
+            if chance == nil { control = nil }
+        }
         return .with {
             $0.base = message(base.name)
             $0.adapted = message(adapted.name)
@@ -81,6 +92,9 @@ extension Answers {
                 && (name.isEmpty ? SAEFacts(json: plan.sae.config)?.controlOf == adapted.sae.name : plan.sae.name == name)
         }
         let found = plans.first { isControl($0) && $0.adapter.record.id == adapted.adapter.record.id }
+        if !name.isEmpty, let found, SAEFacts(json: found.sae.config)?.controlOf == nil {
+            throw WireFailure(.invalidArgument, "SAE '\(name)' is no control: it was not made of random directions", remedy: "make one: saectl sae random NAME --like \(adapted.sae.name)")
+        }
         guard let found, let other = plans.first(where: { $0.sae.id == found.sae.id && $0.adapter.record.id == base.adapter.record.id }) else {
             guard name.isEmpty else {
                 throw WireFailure(.notFound, "model '\(adapted.model.name)' has no SAE called '\(name)' at \(adapted.hook)", remedy: "make one: saectl sae random \(name) --like \(adapted.sae.name)")
@@ -99,7 +113,7 @@ extension Answers {
             notes.append("both views see the same: '\(adapted.adapter.record.name)' changes the text side alone, or is '\(base.adapter.record.name)'")
         }
         if control == nil {
-            notes.append("no control stands beside this: saectl sae random NAME --like \(adapted.sae.name) makes one of random directions")
+            notes.append("no control stands beside this (saectl sae random NAME --like \(adapted.sae.name) makes one of random directions, saectl wait finishes it)")
         }
         return notes
     }

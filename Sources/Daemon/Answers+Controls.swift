@@ -18,15 +18,20 @@ extension Answers {
         guard try await blocking({ try self.store.catalog.saes(model: plan.model.id) }).allSatisfy({ $0.name != body.name }) else {
             throw WireFailure(.failedPrecondition, "model '\(plan.model.name)' has an SAE called '\(body.name)' already", remedy: "choose another name")
         }
-        let images = try await blocking { try self.sample(of: plan) }
+        try registry.check(name: body.name, kind: "SAE")
+        let images = try await blocking { try self.sample() }
         guard !images.isEmpty else {
             throw WireFailure(
                 .failedPrecondition, "there is no image to match the densities of '\(body.like)' on", remedy: "add some images first: saectl add PATH... --wait")
         }
         var x: [Float] = []
         for (done, image) in images.enumerated() {
-            x += try await activations(of: image, plan)
+            // One whose file is gone is passed over.
+            if let values = try? await activations(of: image, plan) { x += values }
             try await reply.progress(done: done, total: images.count, what: "sample")
+        }
+        guard !x.isEmpty else {
+            throw WireFailure(.failedPrecondition, "no image can be read to match densities on", remedy: "see saectl failures")
         }
         let sample = x, seed = body.hasSeed ? body.seed : 0
         let folder = FileManager.default.temporaryDirectory.path + "/saed-random-\(UUID().uuidString)"
@@ -56,7 +61,7 @@ extension Answers {
     }
 
     /// Images spread evenly over the store.
-    private func sample(of plan: ViewPlan) throws -> [ImageRecord] {
+    private func sample() throws -> [ImageRecord] {
         let all = try store.images(limit: Int.max)
         let count = min(all.count, Answers.sampleImages)
         return (0..<count).map { all[$0 * all.count / count] }

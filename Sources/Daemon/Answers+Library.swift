@@ -43,7 +43,7 @@ extension Answers {
 
     /// Snapshots that chosen views lack.
     func backfill(_ includes: (ViewPlan) -> Bool) throws -> Int {
-        try registry.views.filter(includes).reduce(0) { try $0 + store.lackingCount(in: $1.record.id) }
+        try registry.views.filter { $0.ownsSnapshots && includes($0) }.reduce(0) { try $0 + store.lackingCount(in: $1.record.id) }
     }
 
     func classes(_ body: Saed_ClassesRequest) throws -> Saed_ClassesReply {
@@ -103,7 +103,7 @@ extension Answers {
                 $0.layout = message(facts.layout)
                 $0.embedded = facts.embedded
             }
-            $0.adapters = try registry.adapters(model: record.id).map { try message($0, record) }
+            $0.adapters = try registry.listedAdapters(model: record.id).map { try message($0, record) }
             $0.classes = UInt32(list?.classes.count ?? 0)
             $0.templates = UInt32(list?.templates.count ?? 0)
             $0.addedMs = milliseconds(record.added)
@@ -139,7 +139,7 @@ extension Answers {
             $0.width = UInt32(plan.record.activationWidth)
             $0.latents = UInt32(plan.record.latents)
             $0.snapshots = UInt64(counts.images)
-            $0.queued = UInt64(max(0, store.imageCount - counts.images))
+            $0.queued = plan.ownsSnapshots ? UInt64(max(0, store.imageCount - counts.images)) : 0
             $0.bytes = UInt64(counts.bytes)
             $0.l0 = try l0(plan, counts)
         }

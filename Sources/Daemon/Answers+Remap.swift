@@ -20,7 +20,11 @@ extension Answers {
     func remap(_ body: Saed_RemapRequest, _ reply: ReplyStream) async throws {
         let (base, adapted) = try views(body.base, body.adapted)
         guard let baseHead = try await classifier.head(for: base), let adaptedHead = try await classifier.head(for: adapted) else { throw noClasses(adapted) }
+        guard baseHead.classes == adaptedHead.classes else { throw WireFailure(.unavailable, "the class list changed just now", remedy: "ask again") }
         let before = try await classifier.answers(baseHead), after = try await classifier.answers(adaptedHead)
+        guard body.rounds <= 10_000, body.k <= 1000 else {
+            throw WireFailure(.invalidArgument, "\(body.rounds) rounds, k \(body.k)", remedy: "ask for at most 10,000 rounds and a k of at most 1,000")
+        }
         var query = RemapQuery()
         query.k = body.k == 0 ? 50 : Int(body.k)
         query.top = body.top == 0 ? 10 : Int(body.top)
@@ -44,6 +48,9 @@ extension Answers {
                     classes: adaptedHead.classes)
             }
             return (scope, found, control, chance)
+        }
+        if let chance, chance.images != found.images {
+            throw WireFailure(.unavailable, "the control has \(chance.images) of \(found.images) images so far", remedy: "wait for its back-fill: saectl wait")
         }
         guard found.images > 0 else { throw noLabelledImages(scope, adapted) }
         var answer = message(found, chance)
@@ -116,7 +123,11 @@ extension Answers {
         var sizes = [Double](repeating: 0, count: Answers.groups.count)
         for group in chosen {
             guard let own = classes[Concepts.classKey(group.label)] else { continue }
-            let active = try await blocking { RandomLatents.active(in: try group.images.map { try self.stored($0, adapted.plan).latents }) }
+            let patches = 0..<adapted.plan.record.layout.tokens(of: .patch).upperBound
+            // Of prompt tokens nothing is set back.
+            let active = try await blocking {
+                RandomLatents.active(in: try group.images.map { try self.stored($0, adapted.plan).latents.slice(rows: patches) })
+            }
             let changed = Set((own.reassigned + own.newlyUsed + own.left).map(UInt32.init))
             let random = RandomLatents.draw(changed.count, of: active, excluding: changed, seed: query.seed ^ UInt64(group.index))
             let lists: [[UInt32]] = [
@@ -143,13 +154,15 @@ extension Answers {
                 if outcomes.count % 8 == 0 { try await reply.progress(done: outcomes.count, total: total, what: group.label) }
             }
         }
-        return Explained(shares: shares(outcomes, sizes, query), images: outcomes.count)
+        let (all, mean) = (outcomes, sizes)
+        return Explained(shares: try await blocking { self.shares(all, mean, query) }, images: all.count)
     }
 
     /// At most so many images, evenly over the classes and within each.
     static func spread(_ groups: [ClassGroup], over most: Int) -> [ClassGroup] {
         let total = groups.reduce(0) { $0 + $1.images.count }
         guard total > most else { return groups }
+        if groups.count > most { return spread((0..<most).map { groups[$0 * groups.count / most] }, over: most) }
         let each = max(1, most / max(1, groups.count))
         return groups.map { group in
             let count = min(each, group.images.count)

@@ -80,9 +80,9 @@ extension Answers {
                 $0.adapter = base.adapter
                 $0.sae = base.sae.isEmpty ? adapted.name.sae : base.sae
             })
-        guard base.sae.contentHash == adapted.sae.contentHash, base.hook == adapted.hook else {
+        guard base.model.id == adapted.model.id, base.sae.contentHash == adapted.sae.contentHash, base.hook == adapted.hook else {
             throw WireFailure(
-                .invalidArgument, "'\(base.name)' and '\(adapted.name)' have different SAEs: their latents are not the same",
+                .invalidArgument, "'\(base.name)' and '\(adapted.name)' have different models or SAEs: their latents are not the same",
                 remedy: "compare views of one model, hook and SAE, as \(adapted.name.model)/base/\(adapted.name.sae)..\(adapted.name)")
         }
         return (base, adapted)

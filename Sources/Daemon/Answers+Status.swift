@@ -39,7 +39,7 @@ extension Answers {
                         $0.bytes = UInt64(part.bytes)
                     }
                 }
-                let views = try plans.map { try self.store.counts(of: $0.record.id) }
+                let views = try plans.filter(\.ownsSnapshots).map { try self.store.counts(of: $0.record.id) }
                 $0.store.segments = UInt64(views.reduce(0) { $0 + $1.segments })
                 $0.store.snapshots = UInt64(views.reduce(0) { $0 + $1.images + $1.absent })
                 $0.store.bytes = UInt64(views.reduce(0) { $0 + $1.bytes } + fileBytes(self.store.folder + "/catalog.sqlite"))

@@ -41,6 +41,7 @@ extension WireFailure {
             }
         case let error as ModelError: return split(.failedPrecondition, error.description)
         case let error as SAEError: return split(.failedPrecondition, error.description)
+        case let error as QuarantineError: return split(.failedPrecondition, error.description)
         case let error as InterventionError: return split(.failedPrecondition, error.description)
         case let error as ImagingError: return split(.failedPrecondition, error.description)
         case is CancellationError: return WireFailure(.cancelled, "cancelled")

@@ -39,6 +39,9 @@ public struct AdapterFacts: Codable, Sendable {
         self.stamp = stamp
     }
 
+    /// Whether its file, or some file of its folder, is still there.
+    var isThere: Bool { fileStamp(path).map { !$0.isEmpty } ?? false }
+
     public init?(json: String) {
         guard let facts = try? JSONDecoder().decode(AdapterFacts.self, from: Data(json.utf8)) else { return nil }
         self = facts

@@ -20,7 +20,7 @@ package enum AdapterPlace {
         case 1: return found[0]
         case 0:
             throw IngestError(
-                .invalid, "the folder holds no checkpoint",
+                .notFound, "the folder holds no checkpoint",
                 remedy: "put the trainer's model.pth.tar-N there, or adapter_config.json with adapter_model.safetensors")
         default:
             let names = found.map { String($0.dropFirst(folder.count + 1)) }.sorted()
@@ -28,6 +28,19 @@ package enum AdapterPlace {
                 .ambiguous, "the folder holds several checkpoints: " + names.prefix(4).joined(separator: ", ") + (names.count > 4 ? ", ..." : ""),
                 remedy: "leave one, or give each a folder of its own, prompts/NAME/")
         }
+    }
+
+    /// Whether a file is one of two that make an adapter.
+    static func isHalf(_ file: String) -> Bool {
+        let name = (file as NSString).lastPathComponent
+        return configurations.contains(name) || name.hasPrefix("adapter_model.") || name == "adapter.safetensors"
+    }
+
+    /// The folder of a file that is half of a pair: PEFT's, or our own.
+    static func pair(of file: String) -> String? {
+        let folder = (file as NSString).deletingLastPathComponent
+        guard isHalf(file), configurations.contains(where: { FileManager.default.fileExists(atPath: folder + "/" + $0) }) else { return nil }
+        return folder
     }
 
     private static func collect(_ folder: String, depth: Int, _ found: inout [String]) {
@@ -51,7 +64,8 @@ package enum AdapterPlace {
     }
 
     private static func isCheckpoint(_ path: String, _ name: String) -> Bool {
-        guard let file = FileHandle(forReadingAtPath: path) else { return false }
+        // A FIFO would be waited on for ever.
+        guard FileFacts.of(path)?.kind == .file, let file = FileHandle(forReadingAtPath: path) else { return false }
         defer { try? file.close() }
         let head = (try? file.read(upToCount: FileKind.headBytes)) ?? Data()
         let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int64) ?? 0

@@ -25,6 +25,8 @@ public final class Classifier: Sendable {
 
     /// So many stay in memory.
     private static let headsMax = 16
+    /// Images whose text pass is one piece of work.
+    private static let conditionalBatch = 8
 
     public init(_ ingest: Ingest) { self.ingest = ingest }
 
@@ -38,7 +40,8 @@ public final class Classifier: Sendable {
         // The base's is the list's own, so that features kept by earlier versions serve.
         let text = adapter.isEmpty ? list.hash : ContentHash(of: "list \(list.hash)\(adapter)")
         let hash = ContentHash(of: "model \(plan.model.contentHash)\ntext \(text)")
-        if let head = heads.withLock({ $0[hash] }) { return head }
+        // Views of one model and adapter share a head, each with its own embeddings.
+        if let head = heads.withLock({ $0[hash] }) { return ViewHead(classes: head.classes, hash: hash, head: head.head, plan: plan) }
         let conditional = plan.adapter.facts?.method == .cocoop
         let made = conditional ? nil : try await head(list, plan.model, plan, text)
         let head = ViewHead(classes: list.classes, hash: hash, head: made, plan: plan)
@@ -83,17 +86,19 @@ public final class Classifier: Sendable {
                 return (Int32(index), probabilities[index])
             }
         }
-        if let plain = head.head {
-            return try await withCheckedThrowingContinuation { continuation in
-                DispatchQueue.global(qos: .userInitiated).async {
-                    continuation.resume(
-                        with: Result { try store.answers(in: view, head: head.hash) { best($0.map(plain.logits)) } })
-                }
+        let ingest = ingest
+        @Sendable func logits(_ embeddings: [[Float]]) throws -> [[Float]] {
+            if let plain = head.head { return embeddings.map(plain.logits) }
+            // A text pass an image: new images and other questions come in between.
+            return try stride(from: 0, to: embeddings.count, by: Classifier.conditionalBatch).flatMap { first in
+                let some = Array(embeddings[first..<min(embeddings.count, first + Classifier.conditionalBatch)])
+                return try ingest.computeBlocking { library in try some.map(Classifier.conditional(head, library)) }
             }
         }
-        return try await ingest.compute { library in
-            let classify = try Classifier.conditional(head, library)
-            return try store.answers(in: view, head: head.hash) { best(try $0.map(classify)) }
+        return try await withCheckedThrowingContinuation { continuation in
+            DispatchQueue.global(qos: .userInitiated).async {
+                continuation.resume(with: Result { try store.answers(in: view, head: head.hash) { best(try logits($0)) } })
+            }
         }
     }
 

@@ -9,6 +9,7 @@ import Imaging
 import Kernels
 import SAE
 import Store
+import Synchronization
 
 /// Runs everything that computes, on one thread of its own.
 final class Engine: @unchecked Sendable {  // `thread` is set once, before the thread starts; the rest is its own or locks
@@ -68,6 +69,21 @@ final class Engine: @unchecked Sendable {  // `thread` is set once, before the t
             }
             if !accepted { continuation.resume(throwing: IngestError(.unavailable, "saed is stopping")) }
         }
+    }
+
+    /// The same for a thread that may block.
+    func performBlocking<Value: Sendable>(_ body: @escaping @Sendable (ModelLibrary) throws -> Value) throws -> Value {
+        let done = DispatchSemaphore(value: 0)
+        let result = Mutex<Result<Value, any Error>?>(nil)
+        let accepted = queue.pushUrgent { [library] in
+            let value = Result { try body(library) }
+            result.withLock { $0 = value }
+            done.signal()
+        }
+        guard accepted else { throw IngestError(.unavailable, "saed is stopping") }
+        done.wait()
+        guard let value = result.withLock({ $0 }) else { throw IngestError(.unavailable, "saed is stopping") }
+        return try value.get()
     }
 
     private func run() {

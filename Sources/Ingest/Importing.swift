@@ -59,14 +59,16 @@ extension Ingest {
             return try registry.addAdapter(name: name, path: path, model: model, classPosition: classPosition)
         }
         let isFolder = (try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType) == .typeDirectory
-        let source = isFolder ? try AdapterPlace.find(in: path) : path
-        let isWhole = source == path && isFolder
+        // One of a pair was named: both are the adapter.
+        let folderOfPair = isFolder ? nil : AdapterPlace.pair(of: path)
+        let source = isFolder ? try AdapterPlace.find(in: path) : folderOfPair ?? path
+        let isWhole = source == path && isFolder || folderOfPair != nil
         // Checked before anything is linked.
         let (summary, owner) = try registry.checkAdapter(path: source, model: model, classPosition: classPosition)
         let folder = dropFolder + "/prompts/" + name
         let target = isWhole ? folder : folder + "/" + (source as NSString).lastPathComponent
         if !isInside(source, target) {
-            if let known = try registry.adapters(model: owner.id).last(where: { $0.record.name == name }), known.record.active || known.facts.map({ FileManager.default.fileExists(atPath: $0.path) }) ?? false {
+            if let known = try registry.adapters(model: owner.id).last(where: { $0.record.name == name }), known.record.active || known.facts?.isThere ?? false {
                 guard known.record.contentHash == summary.contentHash else {
                     throw IngestError(
                         .conflict, "model '\(owner.name)' has another adapter called '\(name)' already",
@@ -90,10 +92,11 @@ extension Ingest {
     /// Takes an adapter's checkpoint out of the drop folder, to the folder `removed` beside the quarantine, and forgets it.
     ///
     /// - Returns: where the checkpoint lies now, nil where it was gone or is kept elsewhere.
+    /// - Throws: `QuarantineError` where it can't be moved; then nothing is forgotten.
     public func removeAdapter(_ plan: AdapterPlan) throws -> String? {
         var place: String?
         if let path = plan.facts?.path, path.hasPrefix(dropFolder + "/"), FileManager.default.fileExists(atPath: path) {
-            var relative = String(path.dropFirst(dropFolder.utf8.count + 1))
+            var relative = String(path.dropFirst(dropFolder.count + 1))
             // prompts/NAME goes as a whole, with the logs beside the checkpoint.
             let parts = relative.split(separator: "/")
             if parts.first == "prompts", parts.count > 2 { relative = parts.prefix(2).joined(separator: "/") }
@@ -117,7 +120,7 @@ extension Ingest {
     private func files(of folder: String) throws -> [String] {
         do {
             return try FileManager.default.contentsOfDirectory(atPath: folder).filter { name in
-                ["json", "safetensors", "txt", "pt"].contains((name as NSString).pathExtension.lowercased()) && !name.hasPrefix(".")
+                ["json", "safetensors", "txt", "pt", "bin"].contains((name as NSString).pathExtension.lowercased()) && !name.hasPrefix(".")
             }
         } catch {
             throw IngestError(.notFound, "'\(folder)' can't be read", remedy: "give a folder that saed may read")

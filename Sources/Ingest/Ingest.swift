@@ -116,6 +116,7 @@ public final class Ingest: Sendable {
             quarantine: Quarantine(folder: options.quarantineFolder, dropFolder: watcher.folder), preparation: preparation,
             onNewWork: { [backfill] in backfill.wake() }, onNoRoom: { [backfill] in backfill.prefer($0) })
         failing.withLock { [intake] in $0 = intake }
+        ledger.onWanted { [backfill] in backfill.wake() }
         registry.onRetried { [weak intake] in intake?.endWaiting($0, $1) }
         for plan in registry.views { try registry.prepareStore(for: plan, library: engine.library) }
         registry.onChange { [backfill, engine, registry] in
@@ -179,6 +180,11 @@ public final class Ingest: Sendable {
     /// Runs a query's work on the compute thread.
     public func compute<Value: Sendable>(_ body: @escaping @Sendable (ModelLibrary) throws -> Value) async throws -> Value {
         try await engine.perform(body)
+    }
+
+    /// The same for a thread that may block: never an event loop or the cooperative pool.
+    func computeBlocking<Value: Sendable>(_ body: @escaping @Sendable (ModelLibrary) throws -> Value) throws -> Value {
+        try engine.performBlocking(body)
     }
 
     /// Tells of the change between work and rest; called now and then by the daemon.

@@ -94,9 +94,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         case let .classList(name):
             register(file.path) { try registry.addDroppedClasses(name: name, path: path) }
             watcher.done(file)
-        case let .adapter(name) where !DropRole.isInBundle(file.path):
-            register(file.path) { try registry.addDroppedAdapter(name: name, path: path) }
-            watcher.done(file)
+        case let .adapter(name) where !DropRole.isInBundle(file.path): takeAdapter(file, name, path)
         case .model, .sae, .adapter:
             // A file of a folder that is delivered as one; the folder's own event deals with it.
             watcher.done(file)
@@ -180,6 +178,9 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         if !engine.queue.tryPush(Prepared(item: item, crops: crops), lane: lane) {
             ledger.release(image.id)
             if lane == .fresh { onNoRoom(image) } else { onNewWork() }
+        } else if registry.workingViews.map(\.record.id) != plans.map(\.record.id) {
+            // A view came while this image was decoded.
+            onNewWork()
         }
     }
 
@@ -199,7 +200,24 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         watcher.done(file)
     }
 
-    // MARK: Models, SAEs, class lists
+    // MARK: Models, SAEs, adapters, class lists
+
+    /// A checkpoint outside `prompts/NAME/`. Of a pair of files the weights speak for both.
+    private func takeAdapter(_ file: DroppedFile, _ name: String, _ path: String) {
+        guard AdapterPlace.isHalf(path) else {
+            register(file.path) { try registry.addDroppedAdapter(name: name, path: path) }
+            return watcher.done(file)
+        }
+        let isConfiguration = path.hasSuffix(".json")
+        if let folder = AdapterPlace.pair(of: path) {
+            if !isConfiguration { register(file.path) { try registry.addDroppedAdapter(name: name, path: folder) } }
+        } else if !isConfiguration, file.attempt < 4 {
+            return watcher.postpone(file, rest: .seconds(2))
+        } else if !isConfiguration {
+            fail(file.path, "unusable", "its configuration (adapter_config.json, or our adapter.json) does not lie beside it; drop both", leave: false)
+        }
+        watcher.done(file)
+    }
 
     private func takeFolder(_ path: String) {
         let parts = path.split(separator: "/").map(String.init)
@@ -213,6 +231,8 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         case "saes":
             register(path) { try registry.addDroppedSAE(name: parts[1], path: absolute(path)) }
         case "prompts":
+            // What was there may have been taken out of the folder.
+            guarded("'\(path)'") { try registry.dropMissingAdapters() }
             register(path) { try registry.addDroppedAdapter(name: parts[1], path: absolute(path)) }
         default: return
         }
@@ -285,7 +305,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
     /// What became of a drop that waited, once a model came.
     func endWaiting(_ absolutePath: String, _ error: (any Error)?) {
         guard absolutePath.hasPrefix(watcher.folder + "/") else { return }
-        let path = String(absolutePath.dropFirst(watcher.folder.utf8.count + 1))
+        let path = String(absolutePath.dropFirst(watcher.folder.count + 1))
         if let error {
             fail(path, "unusable", "\(error)", leave: false)
         } else {

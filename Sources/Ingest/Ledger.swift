@@ -10,16 +10,27 @@ package final class Ledger: Sendable {
     private struct State {
         var open: [ImageRecord.ID: Int] = [:]
         var skipped: Set<ImageRecord.ID> = []
+        /// In work when someone else wanted them: a view came since they were taken.
+        var wanted: Set<ImageRecord.ID> = []
     }
 
     private let state = Mutex(State())
 
+    private let onWanted = Mutex<(@Sendable () -> Void)?>(nil)
+
     package init() {}
+
+    /// Told when an image is done that `claim` refused meanwhile: it may lack more by now.
+    package func onWanted(_ body: @escaping @Sendable () -> Void) { onWanted.withLock { $0 = body } }
 
     /// Takes an image for `views` snapshots; false where someone has it, or it is skipped.
     package func claim(_ image: ImageRecord.ID, views: Int) -> Bool {
         state.withLock { state in
-            guard state.open[image] == nil, !state.skipped.contains(image) else { return false }
+            guard !state.skipped.contains(image) else { return false }
+            guard state.open[image] == nil else {
+                state.wanted.insert(image)
+                return false
+            }
             state.open[image] = views
             return true
         }
@@ -27,15 +38,21 @@ package final class Ledger: Sendable {
 
     /// One view's snapshot is committed, or given up.
     package func finished(_ image: ImageRecord.ID) {
-        state.withLock { state in
-            guard let left = state.open[image] else { return }
+        let isWanted = state.withLock { state in
+            guard let left = state.open[image] else { return false }
             state.open[image] = left > 1 ? left - 1 : nil
+            return left <= 1 && state.wanted.remove(image) != nil
         }
+        if isWanted { onWanted.withLock { $0 }?() }
     }
 
     /// Lets go of an image whatever is missing.
     package func release(_ image: ImageRecord.ID) {
-        state.withLock { _ = $0.open.removeValue(forKey: image) }
+        let isWanted = state.withLock { state in
+            state.open[image] = nil
+            return state.wanted.remove(image) != nil
+        }
+        if isWanted { onWanted.withLock { $0 }?() }
     }
 
     /// Leaves an image out until something new is heard of it: its file can't be read now.

@@ -8,6 +8,9 @@ import Foundation
 import Store
 
 extension Registry {
+    /// Visual prompts of an adapter: attention costs their square.
+    private static let promptsMax = 1024
+
     /// Registers the adapter in a file or folder. The same content under the same name changes nothing but its place;
     /// other content at the same place takes the name over, and what the old one made stays under its own record.
     ///
@@ -23,10 +26,11 @@ extension Registry {
             }
             let stamp = fileStamp(path) ?? ""
             let all = try store.catalog.adapters(includingInactive: true).map(AdapterPlan.init)
-            if let known = all.last(where: { $0.record.name == name && $0.facts?.path == path }), let facts = known.facts,
-                facts.stamp == stamp, facts.classPosition == classPosition, known.record.active || !facts.enabled
+            if let known = all.last(where: { $0.record.name == name && $0.facts?.path == path && $0.facts?.stamp == stamp }), let facts = known.facts,
+                facts.classPosition == classPosition, known.record.active || !facts.enabled
             {
-                return (known.record, try store.catalog.model(known.record.model), false)
+                let owner = try store.catalog.model(known.record.model)
+                if owner.active, modelName == nil || modelName == owner.name { return (known.record, owner, false) }
             }
             let summary = try Adapter.inspect(path: path, classPosition: classPosition)
             let model = try chooseModel(for: summary, named: modelName)
@@ -34,7 +38,7 @@ extension Registry {
             _ = try Adapter.load(path: path, classPosition: classPosition, model: CLIPModel.load(folder: model.folder))
             let namesake = all.filter { $0.record.model == model.id && $0.record.name == name }
             if let taken = namesake.first(where: { $0.record.active && $0.record.contentHash != summary.contentHash }) {
-                guard taken.facts?.path == path || taken.facts.map({ !FileManager.default.fileExists(atPath: $0.path) }) ?? true else {
+                guard taken.facts?.path == path || taken.facts.map({ !$0.isThere }) ?? true else {
                     throw IngestError(
                         .conflict, "model '\(model.name)' has another adapter called '\(name)' already, from '\(taken.facts?.path ?? "")'",
                         remedy: "choose another name, or remove that one: saectl adapter rm \(name)")
@@ -64,7 +68,10 @@ extension Registry {
     private func chooseModel(for adapter: AdapterSummary, named name: String?) throws -> ModelRecord {
         let models = try store.catalog.models()
         func misfit(_ model: ModelRecord) throws -> String? {
-            try Adapter.misfit(adapter, model: model.name, config: CLIPConfig(path: model.folder + "/config.json"))
+            let config: CLIPConfig
+            do { config = try CLIPConfig(path: model.folder + "/config.json") } catch { return "\(error)" }
+            if adapter.visionPrompts > Registry.promptsMax { return "\(adapter.visionPrompts) vision prompts are more than \(Registry.promptsMax)" }
+            return Adapter.misfit(adapter, model: model.name, config: config)
         }
         if let name {
             let model = try modelOrOnly(name)
@@ -100,14 +107,24 @@ extension Registry {
         }
     }
 
-    /// The adapter of that name, of that model or of the only one that has it. An active one before one that is not, the
-    /// latest of several.
+    /// Of several contents that one name had: the active one, else the one whose file is as it was, else the latest.
+    private static func current(_ plans: [AdapterPlan]) -> AdapterPlan? {
+        plans.first(where: \.record.active) ?? plans.last { $0.facts.map { fileStamp($0.path) == $0.stamp } ?? false } ?? plans.last
+    }
+
+    /// One of each name, `base` first, the others by name.
+    public func listedAdapters(model: ModelRecord.ID) throws -> [AdapterPlan] {
+        Dictionary(grouping: try adapters(model: model)) { $0.record.name }.values.compactMap(Registry.current)
+            .sorted { ($0.isBase ? 0 : 1, $0.record.name) < ($1.isBase ? 0 : 1, $1.record.name) }
+    }
+
+    /// The adapter of that name, of that model or of the only one that has it; see `current`.
     public func adapter(named name: String, model modelName: String?) throws -> (plan: AdapterPlan, model: ModelRecord) {
         let models = try store.catalog.models(includingInactive: true)
         let chosen = try modelName.map { try modelOrOnly($0).id }
         let all = try adapters(model: chosen).filter { !$0.isBase }
         let named = all.filter { $0.record.name == name }
-        let best = Dictionary(grouping: named) { $0.record.model }.values.compactMap { $0.first(where: \.record.active) ?? $0.last }
+        let best = Dictionary(grouping: named) { $0.record.model }.values.compactMap(Registry.current)
         guard let plan = best.first else {
             let names = Set(all.map(\.record.name)).sorted()
             throw IngestError(
@@ -133,7 +150,7 @@ extension Registry {
             }
             let model = try store.catalog.model(plan.record.model)
             if enabled {
-                guard FileManager.default.fileExists(atPath: facts.path) else {
+                guard facts.isThere else {
                     throw IngestError(
                         .conflict, "the file of adapter '\(plan.record.name)' is gone from '\(facts.path)'",
                         remedy: "put it back, or add it again: saectl adapter add FILE --model \(model.name) --name \(plan.record.name)")
@@ -166,13 +183,24 @@ extension Registry {
     /// - Returns: whether snapshots were freed.
     public func forgetAdapter(_ id: AdapterRecord.ID) throws -> Bool {
         let (record, model, orphans) = try changing.withLock { _ in
-            guard let plan = try adapters().first(where: { $0.record.id == id }) else { throw IngestError(.notFound, "the adapter is gone") }
-            let before = try store.catalog.views(includingInactive: true).filter { $0.adapter == id }
-            try store.catalog.setAdapter(id, active: false, config: plan.record.config)
+            let all = try adapters()
+            guard let plan = all.first(where: { $0.record.id == id }) else { throw IngestError(.notFound, "the adapter is gone") }
+            // What it was before its file was replaced goes with it.
+            let gone = all.filter { $0.record.model == plan.record.model && $0.record.name == plan.record.name }
+            let rest = all.filter { $0.record.model == plan.record.model && $0.record.name != plan.record.name }
+            let before = try store.catalog.views(includingInactive: true)
+            for old in gone { try store.catalog.setAdapter(old.record.id, active: false, config: old.record.config) }
             try refresh()
             let inUse = Set(views.map(\.record.id))
-            let orphans = before.filter { !inUse.contains($0.id) }
-            try store.catalog.removeAdapter(id)
+            let orphans = before.filter { view in
+                guard let owner = gone.first(where: { $0.record.id == view.adapter }), !inUse.contains(view.id) else { return false }
+                // A twin that is switched off would find its snapshots gone.
+                return !rest.contains { $0.vision == owner.vision }
+            }
+            for old in gone {
+                try store.catalog.removeAdapter(old.record.id)
+                if let path = old.facts?.path { reservedAdapters.withLock { $0[path] = nil } }
+            }
             return (plan.record, try store.catalog.model(plan.record.model), orphans)
         }
         activity.emit(.adapterRemoved(name: record.name, model: model.name))
@@ -192,7 +220,7 @@ extension Registry {
     func dropMissingAdapters() throws {
         let gone = try changing.withLock { _ in
             let gone = try store.catalog.adapters().map(AdapterPlan.init).filter { plan in
-                plan.facts.map { !FileManager.default.fileExists(atPath: $0.path) } ?? false
+                plan.facts.map { !$0.isThere } ?? false
             }
             for plan in gone { try store.catalog.setAdapter(plan.record.id, active: false, config: plan.record.config) }
             if !gone.isEmpty { try refresh() }
@@ -205,8 +233,8 @@ extension Registry {
 
     /// Adapters that were there before their model went away come back with it. The caller holds `changing`.
     func reviveAdapters(of model: ModelRecord) throws {
-        for plan in try adapters(model: model.id) where !plan.record.active {
-            guard let facts = plan.facts, facts.enabled, FileManager.default.fileExists(atPath: facts.path) else { continue }
+        for plan in try adapters(model: model.id).reversed() where !plan.record.active {
+            guard let facts = plan.facts, facts.enabled, fileStamp(facts.path) == facts.stamp else { continue }
             // Another of its name may have taken its place since.
             try? store.catalog.setAdapter(plan.record.id, active: true, config: plan.record.config)
         }
@@ -222,13 +250,20 @@ extension Registry {
             var isFolder: ObjCBool = false
             let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
             let place = isThere && isFolder.boolValue ? try AdapterPlace.find(in: path) : path
-            let wanted = reservedAdapters.withLock { $0[place] }
+            let wanted = try reservedAdapters.withLock { $0[place] } ?? earlier(name, place)
             try addAdapter(name: name, path: place, model: wanted?.model, classPosition: wanted?.classPosition ?? .end)
             settled(path)
             return nil
         } catch let error as IngestError where error.kind == .notFound || error.kind == .ambiguous {
             return wait(.adapter, name, path, error.description)
         }
+    }
+
+    /// What an adapter of that name and place was bound to when a person added it.
+    private func earlier(_ name: String, _ path: String) throws -> (model: String?, classPosition: ClassPosition)? {
+        let models = try store.catalog.models()
+        guard let plan = try adapters().last(where: { $0.record.name == name && $0.facts?.path == path }), let facts = plan.facts else { return nil }
+        return (models.first { $0.id == plan.record.model }?.name, facts.classPosition)
     }
 
     /// Says what an adapter that will appear at a path belongs to.

@@ -53,6 +53,10 @@ extension Registry {
         let summary = try given ?? SparseAutoencoder.inspect(path: path)
         let hook = try summary.config.hook(
             inModel: model.name, width: facts.width, layers: facts.layers, override: override, path: path)
+        guard ViewSpec.isStorable(layout: facts.layout, latents: summary.config.latents) else {
+            throw IngestError(
+                .invalid, "\(summary.config.latents) latents over \(facts.layout) are more than a snapshot holds", remedy: "use an SAE of at most 16,777,216 latents")
+        }
         let record: SAERecord
         do throws(StoreError) {
             record = try store.catalog.addSAE(

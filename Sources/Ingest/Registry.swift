@@ -57,7 +57,10 @@ public final class Registry: Sendable {
 
     /// Takes views out of work.
     func suspend(_ plans: [ViewPlan], reason: String) {
-        for plan in plans where suspended.withLock({ $0.updateValue(reason, forKey: plan.record.id) }) == nil {
+        // A plan that was replaced since, or whose view another adapter has taken over, says nothing of what is there now.
+        let current = views
+        for plan in plans where current.contains(where: { $0.record.id == plan.record.id && $0.adapter.record.id == plan.adapter.record.id }) {
+            guard suspended.withLock({ $0.updateValue(reason, forKey: plan.record.id) }) == nil else { continue }
             activity.emit(.warning("view '\(plan.name)' makes no snapshots: \(reason)"))
         }
     }
@@ -70,11 +73,13 @@ public final class Registry: Sendable {
         var parts: [(name: ViewName, model: ModelRecord, facts: ModelFacts, adapter: AdapterPlan, sae: SAERecord, hook: HookPoint, recipe: ContentHash)] = []
         for model in try catalog.models() {
             guard let facts = ModelFacts(json: model.config) else { continue }
-            for adapter in (adapters[model.id] ?? []).sorted(by: { ($0.isBase ? 0 : 1, $0.record.name) < ($1.isBase ? 0 : 1, $1.record.name) }) {
+            // In the order in which they came: who made the snapshots keeps giving them their name.
+            for adapter in (adapters[model.id] ?? []).sorted(by: { ($0.isBase ? 0 : 1, $0.record.id.rawValue) < ($1.isBase ? 0 : 1, $1.record.id.rawValue) }) {
                 // One that another version registered can't be used until it is added again.
                 guard adapter.isBase || adapter.facts != nil else { continue }
                 for sae in saes[model.id] ?? [] {
-                    guard let hook = HookPoint(sae.hook) else { continue }
+                    // Beyond the store's limits there is no view; whoever added it was told.
+                    guard let hook = HookPoint(sae.hook), ViewSpec.isStorable(layout: facts.layout, latents: sae.latents) else { continue }
                     parts.append(
                         (
                             ViewName(model: model.name, adapter: adapter.record.name, sae: sae.name), model, facts, adapter, sae, hook,
@@ -101,7 +106,10 @@ public final class Registry: Sendable {
                     record: record, name: part.name, model: part.model, facts: part.facts, adapter: part.adapter, sae: part.sae, hook: part.hook)
             }
         }
-        plans.withLock { $0 = fresh }
+        let listed = fresh.sorted {
+            ($0.name.model, $0.adapter.isBase ? "" : $0.name.adapter, $0.name.sae) < ($1.name.model, $1.adapter.isBase ? "" : $1.name.adapter, $1.name.sae)
+        }
+        plans.withLock { $0 = listed }
         suspended.withLock { $0 = [:] }
         listener.withLock { $0 }?()
     }
@@ -189,6 +197,11 @@ public final class Registry: Sendable {
             reserve(path: sae.path, model: model.name, hook: HookPoint(sae.hook))
             _ = wait(.sae, sae.name, sae.path, "its model '\(model.name)' is gone; put it back, or add another: saectl model add DIR --name \(model.name)")
         }
+        for plan in try adapters(model: model.id) where plan.record.active {
+            guard let facts = plan.facts, facts.isThere else { continue }
+            reserveAdapter(path: facts.path, model: model.name, classPosition: facts.classPosition)
+            _ = wait(.adapter, plan.record.name, facts.path, "its model '\(model.name)' is gone; put it back, or add another: saectl model add DIR --name \(model.name)")
+        }
         try store.catalog.deactivateModel(model.id)
     }
 
@@ -232,7 +245,8 @@ public final class Registry: Sendable {
         }
     }
 
-    func check(name: String, kind: String) throws {
+    /// - Throws: `IngestError` where the name can't stand in a view.
+    public func check(name: String, kind: String) throws {
         guard ViewName.isValid(part: name) else {
             throw IngestError(
                 .invalid, "'\(name)' can't name a \(kind)",

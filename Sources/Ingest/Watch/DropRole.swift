@@ -37,6 +37,7 @@ public enum DropRole: Sendable, Hashable {
         case ("classes", 2...): DropRole.classFile(parts, kind)
         case ("models", 2): DropRole.image(kind, label: nil)
             ?? .unusable(reason: "a model is a folder: models/NAME/ with config.json and model.safetensors")
+        case (_, 2...) where AdapterPlace.isHalf(path): DropRole.named(parts[parts.count - 2], DropRole.adapter)
         default: DropRole.image(kind, label: DropRole.label(of: path)) ?? DropRole.checkpoint(parts.last ?? "", kind)
             ?? .unusable(reason: DropRole.noImage(kind))
         }
@@ -54,7 +55,7 @@ public enum DropRole: Sendable, Hashable {
 
     /// A file of tensors, or one that is named as a checkpoint (a broken one deserves to hear so).
     private static func checkpoint(_ file: String, _ kind: FileKind) -> DropRole? {
-        let suffix = [".pth", ".pt", ".safetensors"].compactMap { file.range(of: $0, options: .caseInsensitive)?.lowerBound }.min()
+        let suffix = file.range(of: #"\.(pth|pt|safetensors|bin)(\.tar(-[^.]+)?)?$"#, options: [.regularExpression, .caseInsensitive])?.lowerBound
         switch kind {
         case .torchZip, .safetensors, .pickle: break
         default: if suffix == nil { return nil }

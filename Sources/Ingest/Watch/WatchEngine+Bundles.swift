@@ -62,8 +62,12 @@ extension WatchEngine {
         }
         bundle.isDue = false
         bundle.writers = []
-        // An empty folder is one whose files are yet to come.
-        guard look.files > 0, fingerprints[FileName(path)] != look.fingerprint else { return }
+        // An empty folder is one whose files are yet to come, or whose files are gone.
+        guard look.files > 0 else {
+            if fingerprints.removeValue(forKey: FileName(path)) != nil { emit(.removed(path: path, isFolder: true)) }
+            return
+        }
+        guard fingerprints[FileName(path)] != look.fingerprint else { return }
         fingerprints[FileName(path)] = look.fingerprint
         emit(.folderSettled(path: path))
     }

@@ -109,7 +109,7 @@ extension Catalog {
     ///
     /// - Returns: the records in the order of `specs`.
     public func setViews(_ specs: [ViewSpec]) throws(StoreError) -> [ViewRecord] {
-        for spec in specs where spec.layout.patches > Int(UInt16.max) || spec.latents <= 0 || spec.latents > 1 << 24 {
+        for spec in specs where !ViewSpec.isStorable(layout: spec.layout, latents: spec.latents) {
             throw .invalidSnapshot(image: "-", reason: "\(spec.layout) and \(spec.latents) latents are beyond the store's limits")
         }
         let known = try views()
@@ -139,6 +139,11 @@ extension Catalog {
 }
 
 extension ViewSpec {
+    /// Whether snapshots of these shapes fit the store's format.
+    public static func isStorable(layout: TokenLayout, latents: Int) -> Bool {
+        layout.patches <= Int(UInt16.max) && layout.prompts <= Int(UInt16.max) && latents > 0 && latents <= 1 << 24
+    }
+
     fileprivate func matches(_ record: ViewRecord) -> Bool {
         record.active && record.name == name.description && record.model == model && record.adapter == adapter && record.sae == sae
     }
