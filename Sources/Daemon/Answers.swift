@@ -122,7 +122,7 @@ final class Answers: RequestHandler {
                 .notFound, "no view is called '\([name.model, adapter, name.sae].map { $0.isEmpty ? "*" : $0 }.joined(separator: "/"))'",
                 remedy: "name one of " + candidates.joined(separator: ", "), candidates: candidates)
         }
-        throw WireFailure(.ambiguous, "several views fit", remedy: "name one whole, as MODEL/ADAPTER/SAE", candidates: candidates)
+        throw WireFailure(.ambiguous, "several views fit", remedy: "name one: --view MODEL/ADAPTER/SAE, or both sides of BASE..ADAPTED whole", candidates: candidates)
     }
 
     /// The image that a request names: a path, the content of a file, a unique file name, the beginning of an id.
