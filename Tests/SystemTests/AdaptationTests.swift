@@ -67,7 +67,7 @@ import Testing
         let specific = try #require(try figures()["specific_latents"] as? [[String: Any]])
         /// Classes of a latent's own value that it left, over the latents of a factor.
         func left(_ adapter: String, _ factor: String) throws -> Int {
-            let remap = try rig.json("remap", "base..\(adapter)", "--k", "30", "--top", "512", "--no-ablation")
+            let remap = try rig.json("remap", "base..\(adapter)", "--top", "512", "--no-ablation")
             let moved = try #require(remap["latents"] as? [[String: Any]])
             #expect((remap["figures"] as? [[String: Any]])?.compactMap { $0["what"] as? String } == ["finding", "shuffled labels", "random directions"])
             return specific.filter { $0["factor"] as? String == factor }.reduce(0) { sum, latent in
@@ -80,9 +80,9 @@ import Testing
         let colourControl = try left("shape-control", "colour"), shapeControl = try left("shape-control", "shape")
         let found = Comment("left under shape: \(colour) of colour, \(shape) of shape; under its control: \(colourControl), \(shapeControl)")
         // Where only shape matters, colours leave their classes and shapes stay; where both do, neither leaves.
-        #expect(colour >= 30 && colour >= 3 * shape, found)
-        #expect(colour >= 3 * colourControl, found)
-        #expect(shape <= 15 && shapeControl <= 15, found)
+        #expect(colour >= 50 && colour >= 5 * shape, found)
+        #expect(colour >= 5 * colourControl, found)
+        #expect(shape <= 14 && shapeControl <= 3, found)
     }
 
     @Test func equalAdaptersShowNoRemapping() throws {
@@ -112,7 +112,7 @@ import Testing
         try rig.saectl("adapter", "add", Self.adapters.appendingPathComponent("vpt.pth.tar").path, "--name", "vpt")
         try rig.wait()
         let cases: [([String], String)] = [
-            (["compare", "base..nothing"], "no view is called 'scenes/nothing/*'"),
+            (["compare", "base..nothing"], "no view is called '*/nothing/*'"),
             (["compare", "base..vpt", "--dataset", "none"], "no data set is called 'none'"),
             (["compare", "base..vpt", "--class", "zebra"], "no image has the label 'zebra'"),
             (["remap", "base..vpt", "--rounds", "4000000000"], "at most 10,000 rounds"),
@@ -124,9 +124,7 @@ import Testing
         ]
         for (arguments, text) in cases {
             let answer = try rig.saectl(arguments: arguments, allowFailure: true)
-            #expect(answer.status != 0 && (answer.errors + answer.output).contains(text), "\(arguments): \(answer.errors)")
+            #expect(answer.status != 0 && answer.errors.contains(text), "\(arguments): \(answer.errors)")
         }
-        // A class-specific context was made for its classes; a list of others has no answers under it.
-        #expect(try rig.json("show", "scene_0103.jpg", "--view", "vpt")["classes"] is [Any])
     }
 }
