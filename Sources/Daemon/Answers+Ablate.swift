@@ -34,7 +34,7 @@ extension Answers {
         }
         let latents = plan.record.latents
         let sizes = Array(Set(asked.map { $0 == 0 ? latents : min(Int($0), latents) })).sorted()
-        let seed = body.hasSeed ? body.seed : 0
+        let seed = body.hasSeed ? body.seed : Answers.defaultSeed
         let (scope, groups) = try await blocking { () -> (ImageScope, [ClassGroup]) in
             let scope = try self.scope(label: body.hasLabel ? body.label : nil, dataset: body.hasDataset ? body.dataset : nil)
             return (scope, try self.groups(scope, classes: head.classes, in: [plan]))

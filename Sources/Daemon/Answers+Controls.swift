@@ -33,7 +33,7 @@ extension Answers {
         guard !x.isEmpty else {
             throw WireFailure(.failedPrecondition, "no image can be read to match densities on", remedy: "see saectl failures")
         }
-        let sample = x, seed = body.hasSeed ? body.seed : 0
+        let sample = x, seed = body.hasSeed ? body.seed : Answers.defaultSeed
         let folder = FileManager.default.temporaryDirectory.path + "/saed-random-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: folder) }
         _ = try await ingest.compute { library in

@@ -28,7 +28,7 @@ extension Answers {
         var query = RemapQuery()
         query.k = body.k == 0 ? 50 : Int(body.k)
         query.top = body.top == 0 ? 10 : Int(body.top)
-        query.seed = body.hasSeed ? body.seed : 0
+        query.seed = body.hasSeed ? body.seed : Answers.defaultSeed
         query.rounds = body.rounds == 0 ? 1000 : Int(body.rounds)
         query.asPublished = body.asPublished
         let asked = query

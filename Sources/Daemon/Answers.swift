@@ -45,6 +45,21 @@ final class Answers: RequestHandler {
         }
     }
 
+    /// Makes the class tables of views that can be compared, so that a first `remap` over a large store finds them: for
+    /// idle times. Does nothing where little has changed.
+    func prepareTables() {
+        queue.async {
+            let views = self.registry.workingViews
+            for plan in views where views.contains(where: { $0.sae.id == plan.sae.id && $0.record.id != plan.record.id }) {
+                // A question that needs them makes them itself, and says what is wrong.
+                _ = try? self.store.prepareClassTables(of: plan.record.id, seed: Answers.defaultSeed)
+            }
+        }
+    }
+
+    /// Of the shuffled labels, bootstraps and random latents, where a question names none.
+    static let defaultSeed: UInt64 = 0
+
     func handle(_ request: Saed_Request, from peer: Peer, into reply: ReplyStream) async throws {
         do {
             switch request.body {

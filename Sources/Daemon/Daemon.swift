@@ -47,7 +47,12 @@ public struct Daemon: Sendable {
         let ingest = try Ingest(store: store, registry: registry, activity: activity, options: ingestOptions)
         let answers = Answers(ingest: ingest, configuration: configuration, root: root, log: log)
 
-        let logging = Task { for await event in events { EventLog(log: log).write(event.event) } }
+        let logging = Task {
+            for await event in events {
+                EventLog(log: log).write(event.event)
+                if case .idle = event.event { answers.prepareTables() }
+            }
+        }
         let group = ServiceGroup(
             configuration: .init(
                 services: [

@@ -109,9 +109,7 @@ extension Catalog {
     ///
     /// - Returns: the records in the order of `specs`.
     public func setViews(_ specs: [ViewSpec]) throws(StoreError) -> [ViewRecord] {
-        for spec in specs where !ViewSpec.isStorable(layout: spec.layout, latents: spec.latents) {
-            throw .invalidSnapshot(image: "-", reason: "\(spec.layout) and \(spec.latents) latents are beyond the store's limits")
-        }
+        try check(specs)
         let known = try views()
         let byRecipe = Dictionary(known.map { ($0.recipe, $0) }, uniquingKeysWith: { first, _ in first })
         let unchanged = known.count == specs.count && specs.allSatisfy { spec in byRecipe[spec.recipe].map { spec.matches($0) } ?? false }
@@ -119,22 +117,31 @@ extension Catalog {
         return try write { db in
             // Names are unique among active views: all are taken back before any is given.
             try db.execute(sql: "UPDATE views SET active = 0 WHERE active")
-            return try specs.map { spec in
-                try ViewRecord.fetchOne(
-                    db,
-                    sql: """
-                        INSERT INTO views (name, model, adapter, sae, hook, recipe, "rows", columns, prompts, latents,
-                            embeddingWidth, activationWidth, active, added)
-                        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)
-                        ON CONFLICT (recipe) DO UPDATE SET active = 1, name = excluded.name, model = excluded.model,
-                            adapter = excluded.adapter, sae = excluded.sae RETURNING *
-                        """,
-                    arguments: [
-                        spec.name.description, spec.model, spec.adapter, spec.sae, spec.hook.description, spec.recipe, spec.layout.rows,
-                        spec.layout.columns, spec.layout.prompts, spec.latents, spec.embeddingWidth, spec.activationWidth, Catalog.now,
-                    ])!  // RETURNING yields the row just made or changed
-            }
+            return try specs.map { try upsert($0, db) }
         }
+    }
+
+    func check(_ specs: [ViewSpec]) throws(StoreError) {
+        for spec in specs where !ViewSpec.isStorable(layout: spec.layout, latents: spec.latents) {
+            throw .invalidSnapshot(image: "-", reason: "\(spec.layout) and \(spec.latents) latents are beyond the store's limits")
+        }
+    }
+
+    /// Adds a view, or makes the one of that recipe active under the new names: its snapshots are used as they are.
+    func upsert(_ spec: ViewSpec, _ db: Database) throws -> ViewRecord {
+        try ViewRecord.fetchOne(
+            db,
+            sql: """
+                INSERT INTO views (name, model, adapter, sae, hook, recipe, "rows", columns, prompts, latents,
+                    embeddingWidth, activationWidth, active, added)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)
+                ON CONFLICT (recipe) DO UPDATE SET active = 1, name = excluded.name, model = excluded.model,
+                    adapter = excluded.adapter, sae = excluded.sae RETURNING *
+                """,
+            arguments: [
+                spec.name.description, spec.model, spec.adapter, spec.sae, spec.hook.description, spec.recipe, spec.layout.rows,
+                spec.layout.columns, spec.layout.prompts, spec.latents, spec.embeddingWidth, spec.activationWidth, Catalog.now,
+            ])!  // RETURNING yields the row just made or changed
     }
 }
 

@@ -135,25 +135,14 @@ extension Catalog {
         name: ViewName, model: ModelRecord.ID, adapter: AdapterRecord.ID, sae: SAERecord.ID, hook: HookPoint,
         recipe: ContentHash, layout: TokenLayout, latents: Int, embeddingWidth: Int, activationWidth: Int
     ) throws(StoreError) -> ViewRecord {
-        guard layout.patches <= Int(UInt16.max), latents > 0, latents <= 1 << 24 else {
-            throw .invalidSnapshot(image: "-", reason: "\(layout) and \(latents) latents are beyond the store's limits")
-        }
+        let spec = ViewSpec(
+            name: name, model: model, adapter: adapter, sae: sae, hook: hook, recipe: recipe, layout: layout, latents: latents,
+            embeddingWidth: embeddingWidth, activationWidth: activationWidth)
+        try check([spec])
         return try write { db in
             try db.execute(
                 sql: "UPDATE views SET active = 0 WHERE name = ? AND recipe != ?", arguments: [name.description, recipe])
-            return try ViewRecord.fetchOne(
-                db,
-                sql: """
-                    INSERT INTO views (name, model, adapter, sae, hook, recipe, "rows", columns, prompts, latents,
-                        embeddingWidth, activationWidth, active, added)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)
-                    ON CONFLICT (recipe) DO UPDATE SET active = 1, name = excluded.name, model = excluded.model,
-                        adapter = excluded.adapter, sae = excluded.sae RETURNING *
-                    """,
-                arguments: [
-                    name.description, model, adapter, sae, hook.description, recipe, layout.rows, layout.columns,
-                    layout.prompts, latents, embeddingWidth, activationWidth, Catalog.now,
-                ])!  // RETURNING yields the row just made or changed
+            return try upsert(spec, db)
         }
     }
 
