@@ -95,14 +95,30 @@ public struct ZeroShotHead: Sendable {
     /// One logit a class.
     /// - Parameter embedding: `[projection]`, as the vision tower gives it.
     public func logits(_ embedding: UnsafePointer<Float>) -> [Float] {
-        var square = 0.0
-        for i in 0..<projection { square += Double(embedding[i]) * Double(embedding[i]) }
+        let square = ZeroShotHead.dot(embedding, embedding, projection)
         let factor = square > 0 ? Double(logitScale) / square.squareRoot() : 0
-        return classes.indices.map { row in
-            var dot = 0.0
-            for i in 0..<projection { dot += Double(features[row * projection + i]) * Double(embedding[i]) }
-            return Float(dot * factor)
+        return features.withUnsafeBufferPointer { features in
+            guard let start = features.baseAddress else { return [] }
+            return classes.indices.map { Float(ZeroShotHead.dot(start + $0 * projection, embedding, projection) * factor) }
         }
+    }
+
+    /// In f64, eight sums side by side: a thousand classes for every image of a large store are asked for at once.
+    private static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Double {
+        var sums = SIMD8<Double>.zero
+        var i = 0
+        while i + 8 <= count {
+            let left = UnsafeRawPointer(a + i).loadUnaligned(as: SIMD8<Float>.self)
+            let right = UnsafeRawPointer(b + i).loadUnaligned(as: SIMD8<Float>.self)
+            sums += SIMD8<Double>(left) * SIMD8<Double>(right)
+            i += 8
+        }
+        var sum = sums.sum()
+        while i < count {
+            sum += Double(a[i]) * Double(b[i])
+            i += 1
+        }
+        return sum
     }
 
     public func logits(_ embedding: [Float]) -> [Float] {

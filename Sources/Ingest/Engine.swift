@@ -138,6 +138,8 @@ final class Engine: @unchecked Sendable {  // `thread` is set once, before the t
                 streams[vision.embeddingIdentity] = stream
             }
             compute(items, plans, vision, stream)
+            // With many adapters a batch takes long: questions come in between.
+            for body in queue.popUrgent() { body() }
         }
     }
 

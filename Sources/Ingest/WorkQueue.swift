@@ -97,6 +97,14 @@ package final class WorkQueue<Element: Sendable>: @unchecked Sendable {
         return .batch(Array(backlog[..<count]))
     }
 
+    /// Urgent work that waits now, for the consumer to do between two pieces of a long batch.
+    package func popUrgent() -> [@Sendable () -> Void] {
+        condition.lock()
+        defer { condition.unlock() }
+        defer { urgent = [] }
+        return urgent
+    }
+
     private func takeUrgent() -> Work {
         defer { urgent = [] }
         return .urgent(urgent)

@@ -27,6 +27,17 @@ import Testing
         guard case .nothing = queue.pop(max: 4, linger: short, patience: short) else { return #expect(Bool(false), "something came from nothing") }
     }
 
+    @Test func urgentWorkCanBeTakenInTheMiddleOfABatch() {
+        let queue = WorkQueue<Int>(capacity: 8)
+        let done = Mutex<[Int]>([])
+        #expect(queue.push(1, lane: .fresh))
+        for i in 0..<2 { #expect(queue.pushUrgent { done.withLock { $0.append(i) } }) }
+        for body in queue.popUrgent() { body() }
+        #expect(done.withLock { $0 } == [0, 1])
+        #expect(queue.popUrgent().isEmpty)
+        #expect(batch(queue.pop(max: 4, linger: short, patience: long)) == [1], "nothing else was taken")
+    }
+
     @Test func aFullBatchWaitsForNoCompany() {
         let queue = WorkQueue<Int>(capacity: 8)
         for i in 0..<4 { #expect(queue.push(i, lane: .fresh)) }
