@@ -10,14 +10,17 @@ import Testing
 @Suite(.serialized) struct ParityTests {
     static let tolerance = 1e-4
 
-    @Test(arguments: ["odd70", "odd70-f16", "odd70-bf16", "gelu", "one-patch", "eos300", "vit-b16"])
+    @Test(arguments: ["odd70", "odd70-f16", "odd70-bf16", "gelu", "one-patch", "eos300", "vit-b16", "vit-b32"])
     func towersMatchTransformers(_ name: String) throws { try compare(name) }
 
     @Test(
         .enabled(
             if: ProcessInfo.processInfo.environment["SAED_TEST_L14"] == "1",
             "set SAED_TEST_L14=1 (2 GB of disk, 3 GB of memory)"))
-    func largeTowersMatchTransformers() throws { try compare("vit-l14") }
+    func largeTowersMatchTransformers() throws {
+        try compare("vit-l14")
+        try compare("vit-l14-336")
+    }
 
     private func compare(_ name: String) throws {
         let golden = try ParityCase(name)

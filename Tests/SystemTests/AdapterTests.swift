@@ -165,6 +165,45 @@ struct TinyLoRA {
         #expect(try text(withoutFrequency(rig.saectl(arguments: view).json()["latents"])) == text(withoutFrequency(fresh.saectl(arguments: view).json()["latents"])))
     }
 
+    @Test func anAdapterRemovedWhileItsBackFillRunsLeavesTheBaseAlone() throws {
+        let rig = try Rig.tiny()
+        for i in 0..<40 { try rig.put(Picture.png(i), "images/\(i).png") }
+        try rig.wait()
+        let source = try TinyLoRA().write("lora", in: rig.source)
+        try rig.saectl("adapter", "add", source.path, "--name", "lora")
+        try rig.saectl("adapter", "rm", "lora")
+        try rig.put(Picture.png(50), "images/50.png")
+        try rig.wait()
+        #expect(try rig.viewNames() == ["tiny/base/plain"])
+        #expect(try rig.storedSnapshots() == 41)
+        #expect(try adapters(rig).keys.sorted() == ["base"] && rig.failures().isEmpty)
+        // What was forgotten can come again.
+        try rig.saectl("adapter", "add", source.path, "--name", "lora")
+        try rig.wait()
+        #expect(try rig.storedSnapshots() == 82)
+    }
+
+    @Test func anAdapterFindsItsModelByItsShapes() throws {
+        let rig = try Rig.tiny()
+        try rig.saectl("model", "add", TinyModel(width: 48, seed: 3).write("wide", in: rig.source).path, "--name", "wide")
+        try rig.saectl("sae", "add", TinySAE(width: 48, model: nil).write("wide-sae", in: rig.source).path, "--model", "wide", "--name", "s")
+        try rig.put(Picture.png(1), "images/1.png")
+        try drop(TinyLoRA(width: 48).write("broad", in: rig.source), as: "broad", rig)
+        // Outside of prompts/ a pair of files is one adapter, named as its folder.
+        let narrow = try TinyLoRA().write("narrow", in: rig.source)
+        for file in ["adapter_model.safetensors", "adapter_config.json"] {
+            try rig.put(Data(contentsOf: narrow.appendingPathComponent(file)), "downloads/narrow/\(file)")
+        }
+        try eventually("both are bound") { try rig.viewNames().count == 4 }
+        try rig.wait()
+        #expect(try rig.viewNames() == ["tiny/base/plain", "tiny/narrow/plain", "wide/base/s", "wide/broad/s"])
+        #expect(try rig.storedSnapshots() == 4 && rig.failures().isEmpty)
+        // A view is named by its adapter alone where that tells it.
+        #expect(try rig.json("show", "1.png", "--view", "broad")["view"] as? String == "wide/broad/s")
+        let other = try rig.saectl("compare", "tiny/base/plain..wide/broad/s", allowFailure: true)
+        #expect(other.status == 1 && other.errors.contains("different models"), "\(other.errors)")
+    }
+
     @Test func whatCanNotBeUsedIsSaid() throws {
         let rig = try Rig.tiny()
         try rig.put(Picture.png(1), "images/1.png")
