@@ -1,5 +1,6 @@
 // Intervals: bootstrap percentiles with a seed, and Wilson's for a share.
 
+import Basics
 import Foundation
 import Store
 

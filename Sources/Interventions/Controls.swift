@@ -18,9 +18,9 @@ public enum RandomLatents {
     /// All of `latents` in random order: its first k are k random ones, nested as k grows. For `AblationMasks`.
     public static func ranking(of latents: [UInt32], seed: UInt64) -> [UInt32] {
         // Fisher and Yates, spelt out: the library's own shuffle may change with its version.
-        var random = SeededGenerator(seed: seed)
+        var random = SplitMix(seed: seed)
         var order = latents
-        for end in order.indices.reversed() { order.swapAt(end, random.next(below: end + 1)) }
+        for end in order.indices.reversed() { order.swapAt(end, random.below(end + 1)) }
         return order
     }
 
@@ -28,22 +28,4 @@ public enum RandomLatents {
     public static func draw(_ count: Int, of latents: [UInt32], excluding excluded: Set<UInt32> = [], seed: UInt64) -> [UInt32] {
         Array(ranking(of: latents.filter { !excluded.contains($0) }, seed: seed).prefix(count))
     }
-}
-
-/// SplitMix64: the same numbers for a seed on every machine.
-private struct SeededGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    private mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    /// Of `0..<count`; the bias, count / 2^64, is none that could be seen.
-    mutating func next(below count: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(count)).high) }
 }

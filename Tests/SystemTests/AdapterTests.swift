@@ -183,6 +183,21 @@ struct TinyLoRA {
         #expect(try rig.storedSnapshots() == 82)
     }
 
+    @Test func whereACoOpHasItsClassNameOutlivesARestart() throws {
+        let rig = try Rig()
+        try rig.saectl("add", Place.models.appendingPathComponent("heldout/images/red_star").path, "--label", "red star", "--wait")
+        let coop = Place.models.appendingPathComponent("adapters/coop.pth.tar").path
+        try rig.saectl("adapter", "add", coop, "--name", "coop", "--class-position", "front")
+        let before = try #require(try adapters(rig)["coop"])
+        // It changes the text side alone: the base's snapshots are its own.
+        #expect(before["shares_with"] as? String == "base" && before["snapshots"] as? Int == 2)
+        rig.stop()
+        try rig.start()
+        try rig.wait()
+        let after = try #require(try adapters(rig)["coop"])
+        #expect(after["class_position"] as? String == "front" && after["content_hash"] as? String == before["content_hash"] as? String)
+    }
+
     @Test func anAdapterFindsItsModelByItsShapes() throws {
         let rig = try Rig.tiny()
         try rig.saectl("model", "add", TinyModel(width: 48, seed: 3).write("wide", in: rig.source).path, "--name", "wide")
