@@ -34,16 +34,19 @@ extension Concepts {
         _ base: [ImageRecord.ID: Answer], _ adapted: [ImageRecord.ID: Answer], classes: [String], images: Set<ImageRecord.ID>? = nil,
         label: String? = nil
     ) -> Disagreements {
+        // Of two classes of one name either answer is right, and they are the same answer.
         let places = Concepts.classPlaces(classes)
+        let said = classes.map { Int32(places[Concepts.classKey($0)] ?? -1) }
         let labels = store.labels(of: images)
         var result = Disagreements(differing: [], compared: 0, fixed: 0, broken: 0)
         for (image, before) in base where images?.contains(image) ?? true {
             let own = labels[image]
             guard let after = adapted[image], label == nil || own == label else { continue }
             result.compared += 1
-            guard before.index != after.index else { continue }
+            let (first, second) = (said[Int(before.index)], said[Int(after.index)])
+            guard first != second else { continue }
             let truth = own.flatMap { places[Concepts.classKey($0)] }.map(Int32.init)
-            let item = Disagreement(image: image, base: before, adapted: after, baseRight: before.index == truth, adaptedRight: after.index == truth)
+            let item = Disagreement(image: image, base: before, adapted: after, baseRight: first == truth, adaptedRight: second == truth)
             result.fixed += item.adaptedRight ? 1 : 0
             result.broken += item.baseRight ? 1 : 0
             result.differing.append(item)

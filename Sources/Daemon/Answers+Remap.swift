@@ -119,6 +119,8 @@ extension Answers {
         }
         let classes = Dictionary(found.classes.map { (Concepts.classKey($0.label), $0) }, uniquingKeysWith: { first, _ in first })
         let total = chosen.reduce(0) { $0 + $1.images.count }
+        let places = Concepts.classPlaces(adapted.head.classes)
+        let said = adapted.head.classes.map { places[Concepts.classKey($0)] ?? -1 }
         var outcomes: [Outcome] = []
         var sizes = [Double](repeating: 0, count: Answers.groups.count)
         for group in chosen {
@@ -147,10 +149,10 @@ extension Answers {
                     return try upper.substitute(sets, of: one, with: baseImage.latents)
                         + [upper.answer(baseImage.embedding), upper.answer(one.embedding)]
                 }
-                let right = answers.map { $0.best == group.index }
+                let right = answers.map { said[$0.best] == group.index }
                 let baseRight = try await classifier.logits([baseImage.embedding], base.head)[0]
                 outcomes.append(
-                    Outcome(base: ClassAnswer(logits: baseRight).best == group.index, adapted: right[right.count - 1], without: Array(right.dropLast())))
+                    Outcome(base: said[ClassAnswer(logits: baseRight).best] == group.index, adapted: right[right.count - 1], without: Array(right.dropLast())))
                 if outcomes.count % 8 == 0 { try await reply.progress(done: outcomes.count, total: total, what: group.label) }
             }
         }
