@@ -51,9 +51,11 @@ public struct TemplateSet: Sendable, Hashable {
 
     /// One template's sentence for a class; underscores in the name become spaces.
     public static func prompt(_ template: String, class name: String) -> String {
-        let parts = template.split(separator: "{}", maxSplits: 1, omittingEmptySubsequences: false)
-        return parts.joined(separator: String(name.map { $0 == "_" ? " " : $0 }))
+        template.split(separator: "{}", maxSplits: 1, omittingEmptySubsequences: false).joined(separator: words(of: name))
     }
+
+    /// A class name as a sentence has it.
+    static func words(of name: String) -> String { String(name.map { $0 == "_" ? " " : $0 }) }
 }
 
 private let imagenetTemplates = [

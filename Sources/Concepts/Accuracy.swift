@@ -43,16 +43,6 @@ public struct Accuracy: Sendable, Codable, Equatable {
 }
 
 extension Concepts {
-    /// What a label and a class name are compared by: '_' is ' ', case does not matter.
-    public static func classKey(_ name: String) -> String {
-        name.lowercased().split(omittingEmptySubsequences: true) { $0 == "_" || $0 == " " }.joined(separator: " ")
-    }
-
-    /// By `classKey`: the class's place; of two classes of one name the first.
-    public static func classPlaces(_ classes: [String]) -> [String: Int] {
-        Dictionary(zip(classes.map(classKey), classes.indices), uniquingKeysWith: { first, _ in first })
-    }
-
     /// Accuracy of a head's answers. An answer is right where its class is the image's label ('_' is ' ', case does
     /// not matter); images without a label, or with one that is no class, are left out and counted.
     ///
@@ -62,7 +52,7 @@ extension Concepts {
     public static func accuracy(
         _ answers: [ImageRecord.ID: Answer], classes: [String], labels: [ImageRecord.ID: String]
     ) -> Accuracy {
-        let places = classPlaces(classes)
+        let names = ClassNames(classes)
         var placeOfLabel: [String: Int] = [:]
         var counts = [Int](repeating: 0, count: classes.count), rights = counts
         var wrong: [Pair: Int] = [:]
@@ -72,7 +62,7 @@ extension Concepts {
                 unlabelled += 1
                 continue
             }
-            let place = placeOfLabel[label] ?? places[classKey(label)] ?? -1
+            let place = placeOfLabel[label] ?? names.place(of: label) ?? -1
             placeOfLabel[label] = place
             guard place >= 0 else {
                 unmatched += 1
@@ -80,8 +70,7 @@ extension Concepts {
             }
             counts[place] += 1
             let said = Int(answer.index)
-            // Of two classes of one name either is right.
-            if said == place || (classes.indices.contains(said) && places[classKey(classes[said])] == place) {
+            if names.place(ofAnswer: said) == place {
                 rights[place] += 1
             } else {
                 wrong[Pair(label: place, answer: said), default: 0] += 1

@@ -29,7 +29,7 @@ public struct Interval: Sendable, Codable, Equatable {
 
     /// The 2.5th and 97.5th percentiles of bootstrap rounds, with linear interpolation between order statistics
     /// (numpy's default); nil without rounds.
-    public init?(percentilesOf rounds: [Double]) {
+    init?(percentilesOf rounds: [Double]) {
         guard !rounds.isEmpty else { return nil }
         let sorted = rounds.sorted()
         func percentile(_ share: Double) -> Double {
@@ -64,17 +64,19 @@ enum Bootstrap {
 
     /// Bootstrap over cases: `statistic` of `count` indices drawn with replacement, `rounds` times; rounds without a
     /// value are left out.
+    ///
+    /// - Parameter valuesMin: the least share of rounds that must have a value.
     static func interval(
-        count: Int, rounds: Int, seed: UInt64, _ statistic: ([Int]) -> Double?
+        count: Int, rounds: Int, seed: UInt64, valuesMin: Double = 0, _ statistic: ([Int]) -> Double?
     ) -> Interval? {
         guard count > 0 else { return nil }
         var random = SplitMix(seed: seed)
         var drawn = [Int](repeating: 0, count: count)
-        return Interval(
-            percentilesOf: (0..<rounds).compactMap { _ in
-                for i in drawn.indices { drawn[i] = random.below(count) }
-                return statistic(drawn)
-            })
+        let values = (0..<rounds).compactMap { _ -> Double? in
+            for i in drawn.indices { drawn[i] = random.below(count) }
+            return statistic(drawn)
+        }
+        return Double(values.count) >= valuesMin * Double(rounds) ? Interval(percentilesOf: values) : nil
     }
 
     /// Pearson's correlation over the given cases; nil where one side does not vary or there are fewer than 3 cases.

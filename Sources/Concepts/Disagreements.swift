@@ -34,19 +34,18 @@ extension Concepts {
         _ base: [ImageRecord.ID: Answer], _ adapted: [ImageRecord.ID: Answer], classes: [String], images: Set<ImageRecord.ID>? = nil,
         label: String? = nil
     ) -> Disagreements {
-        // Of two classes of one name either answer is right, and they are the same answer.
-        let places = Concepts.classPlaces(classes)
-        let said = classes.map { Int32(places[Concepts.classKey($0)] ?? -1) }
+        let names = ClassNames(classes)
         let labels = store.labels(of: images)
         var result = Disagreements(differing: [], compared: 0, fixed: 0, broken: 0)
         for (image, before) in base where images?.contains(image) ?? true {
             let own = labels[image]
             guard let after = adapted[image], label == nil || own == label else { continue }
             result.compared += 1
-            let (first, second) = (said[Int(before.index)], said[Int(after.index)])
+            let first = names.place(ofAnswer: Int(before.index)), second = names.place(ofAnswer: Int(after.index))
             guard first != second else { continue }
-            let truth = own.flatMap { places[Concepts.classKey($0)] }.map(Int32.init)
-            let item = Disagreement(image: image, base: before, adapted: after, baseRight: first == truth, adaptedRight: second == truth)
+            let truth = own.flatMap(names.place)
+            let item = Disagreement(
+                image: image, base: before, adapted: after, baseRight: truth != nil && first == truth, adaptedRight: truth != nil && second == truth)
             result.fixed += item.adaptedRight ? 1 : 0
             result.broken += item.baseRight ? 1 : 0
             result.differing.append(item)

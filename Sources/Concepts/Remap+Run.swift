@@ -12,15 +12,15 @@ extension Concepts {
     ///
     /// - Parameters:
     ///   - baseAnswers, adaptedAnswers: as `Store.answers` gives them, under each view's own head.
-    ///   - classes: the heads' class names, in the order that the answers index. Labels match them by `classKey`.
+    ///   - classes: the heads' class names, in the order that the answers index. Labels match them as `ClassNames` says.
     /// - Throws: `differentSAEs`, `noLabel` where `query.label` is no class.
     public func remap(
         base: ViewRecord, adapted: ViewRecord, _ query: RemapQuery = RemapQuery(),
         baseAnswers: [ImageRecord.ID: Answer], adaptedAnswers: [ImageRecord.ID: Answer], classes: [String]
     ) throws(ConceptsError) -> Remapping {
         try checkPair(base, adapted)
-        let wanted = query.label.map(Concepts.classKey)
-        if let label = query.label, !classes.contains(where: { Concepts.classKey($0) == wanted }) { throw .noLabel(label: label) }
+        let wanted = query.label.map(ClassNames.key)
+        if let label = query.label, !classes.contains(where: { ClassNames.key($0) == wanted }) { throw .noLabel(label: label) }
         return try withTables { () throws(ConceptsError) in
             let common = try CommonImages(store, base, adapted, label: nil, images: query.images, byLabel: true)
             let places = ClassPlaces(names: common.groups.names, classes: classes)
@@ -65,7 +65,7 @@ extension Concepts {
     ) throws(ConceptsError) -> [ClassRemap] {
         var listed: [ClassRemap] = []
         for (place, found) in analysis.classes.enumerated() where found.images > 0 {
-            if let wanted, Concepts.classKey(places.classes[place]) != wanted { continue }
+            if let wanted, ClassNames.key(places.classes[place]) != wanted { continue }
             var moves = found.moves.map {
                 LatentChange(
                     latent: $0.latent, baseRank: $0.baseRank, adaptedRank: $0.adaptedRank, baseCount: $0.baseCount,
@@ -135,11 +135,11 @@ struct ClassPlaces: Sendable {
 
     init(names: [String], classes: [String]) {
         self.classes = classes
-        let places = Concepts.classPlaces(classes)
+        let own = ClassNames(classes)
         groups = classes.map { _ in [] }
         place = [-1]
         for (at, name) in names.enumerated() {
-            let found = places[Concepts.classKey(name)] ?? -1
+            let found = own.place(of: name) ?? -1
             place.append(found)
             if found >= 0 { groups[found].append(at + 1) }
         }
@@ -175,9 +175,7 @@ struct AnswerTally: Sendable {
         _ query: RemapQuery
     ) {
         classes = places.classes.map { _ in Class() }
-        // Of two classes of one name either answer is right.
-        let first = Concepts.classPlaces(places.classes)
-        let said = places.classes.map { first[Concepts.classKey($0)] ?? -1 }
+        let names = ClassNames(places.classes)
         for (id, entry) in common.groups.entries.enumerated() where entry >= 0 && common.isCommon(id) {
             let place = places.place[Int(entry)]
             guard place >= 0 else {
@@ -187,8 +185,8 @@ struct AnswerTally: Sendable {
             images += 1
             let image = ImageRecord.ID(rawValue: Int64(id))
             guard let b = base[image], let a = adapted[image] else { continue }
-            let baseRight = said.indices.contains(Int(b.index)) && said[Int(b.index)] == place
-            let adaptedRight = said.indices.contains(Int(a.index)) && said[Int(a.index)] == place
+            let baseRight = names.place(ofAnswer: Int(b.index)) == place
+            let adaptedRight = names.place(ofAnswer: Int(a.index)) == place
             classes[place].answered += 1
             classes[place].baseRight += baseRight ? 1 : 0
             classes[place].adaptedRight += adaptedRight ? 1 : 0

@@ -15,15 +15,15 @@ import WireNIO
 extension Answers {
     /// As published; 0 is every latent.
     private static let publishedSizes: [UInt32] = [1, 2, 5, 10, 50, 100, 500, 1000, 2000, 0]
-    private static let classesAPart = 200
+    static let classesAPart = 200
 
     func ablate(_ body: Saed_AblateRequest, _ reply: ReplyStream) async throws {
         let plan = try view(body.view)
         guard let head = try await classifier.head(for: plan) else { throw noClasses(plan) }
-        guard let order = LatentOrderInClass(rawValue: body.by.isEmpty ? "class-count" : body.by) else {
+        guard let order = ClassOrder(rawValue: body.by.isEmpty ? "class-count" : body.by) else {
             throw WireFailure(
                 .invalidArgument, "'\(body.by)' is no order of a class's latents",
-                remedy: "use " + LatentOrderInClass.allCases.map(\.rawValue).joined(separator: ", "))
+                remedy: "use " + ClassOrder.allCases.map(\.rawValue).joined(separator: ", "))
         }
         let asked = body.ks.isEmpty ? Answers.publishedSizes : body.ks
         guard asked.count <= AblationMasks.sizesMax else {
@@ -46,8 +46,11 @@ extension Answers {
         for group in groups {
             // Once to rank the class's latents, once to mask them.
             let statistics = try await blocking { () -> ClassLatents in
-                var statistics = ClassLatents(latents: latents, layout: plan.record.layout, countsPrompts: body.asPublished)
-                for image in group.images { try statistics.add(self.stored(image, plan).latents) }
+                var statistics = ClassLatents(of: plan.record, countsPrompts: body.asPublished)
+                for image in group.images {
+                    guard let read = try self.store.postings(of: image.id, in: plan.record.id) else { throw self.snapshotGone(image) }
+                    statistics.add(read.postings)
+                }
                 return statistics
             }
             let random = RandomLatents.ranking(of: statistics.active, seed: seed ^ UInt64(group.index))
@@ -55,11 +58,13 @@ extension Answers {
             let control = order == .random ? nil : AblationMasks(ranking: random, sizes: sizes, latents: latents)
             var tally = AblationTally(sizes: main.sizes), chance = tally
             for image in group.images {
-                var stored = try await blocking { try self.stored(image, plan, activations: body.errorTerm) }
-                if body.errorTerm, stored.activations == nil {
-                    stored = StoredImage(
-                        latents: stored.latents, embedding: stored.embedding, activations: try await activations(of: image, plan))
-                    recomputed += 1
+                let stored: StoredImage
+                if body.errorTerm {
+                    let (image, wasKept) = try await storedWithActivations(image, plan)
+                    stored = image
+                    recomputed += wasKept ? 0 : 1
+                } else {
+                    stored = try await blocking { try self.stored(image, plan) }
                 }
                 let (one, term) = (stored, body.errorTerm ? ErrorTerm.kept : body.asPublished ? .droppedAsPublished : .dropped)
                 let (ablated, other) = try await ingest.compute { library in
@@ -98,7 +103,11 @@ extension Answers {
         answer.errorTerm = body.errorTerm
         answer.definitions = definitions(order, body, classes: head.classes.count)
         if recomputed > 0 { answer.notes = ["activations of \(recomputed) images were computed again from the image: they are not kept (store.keep_activations)"] }
-        try await send(answer, reply)
+        for (number, page) in answer.classes.pages(of: Answers.classesAPart).enumerated() {
+            var part = number == 0 ? answer : Saed_AblateReply()
+            part.classes = Array(page)
+            try await reply.part(\.ablate, part)
+        }
     }
 
     /// Means over classes.
@@ -120,7 +129,7 @@ extension Answers {
         }
     }
 
-    private func definitions(_ order: LatentOrderInClass, _ body: Saed_AblateRequest, classes: Int) -> [String] {
+    private func definitions(_ order: ClassOrder, _ body: Saed_AblateRequest, classes: Int) -> [String] {
         [
             "on k: only the class's first k latents stay, off k: only those go; share of its images then answered with it, of \(classes) classes; means over classes",
             "order: \(order.definition(countsPrompts: body.asPublished))",
@@ -130,16 +139,6 @@ extension Answers {
                     ? "as published: the reconstruction plus 0.105131256516992 (the published code subtracts its SAE_BIAS, which is negative) stands for x; no error term" : "the reconstruction stands for x, without error term",
             "control: equally many random latents of those active on the class's images",
         ]
-    }
-
-    private func send(_ answer: Saed_AblateReply, _ reply: ReplyStream) async throws {
-        var first = answer
-        let rest = first.classes.dropFirst(Answers.classesAPart)
-        first.classes = Array(first.classes.prefix(Answers.classesAPart))
-        try await reply.part(\.ablate, first)
-        for start in stride(from: rest.startIndex, to: rest.endIndex, by: Answers.classesAPart) {
-            try await reply.part(.with { $0.ablate.classes = Array(rest[start..<min(rest.endIndex, start + Answers.classesAPart)]) })
-        }
     }
 
     // MARK: What ablations share
@@ -153,10 +152,10 @@ extension Answers {
 
     /// Labelled images of a scope that have a snapshot in all the views, by class; those whose label is no class are left out.
     func groups(_ scope: ImageScope, classes: [String], in plans: [ViewPlan]) throws -> [ClassGroup] {
-        let places = Concepts.classPlaces(classes)
+        let names = ClassNames(classes)
         var byClass: [Int: [ImageRecord]] = [:]
         for image in try store.images(label: scope.label, limit: Int.max) {
-            guard scope.images?.contains(image.id) ?? true, let index = image.label.flatMap({ places[Concepts.classKey($0)] }) else { continue }
+            guard scope.images?.contains(image.id) ?? true, let index = image.label.flatMap(names.place) else { continue }
             guard try plans.allSatisfy({ try store.hasSnapshot(of: image.id, in: $0.record.id) }) else { continue }
             byClass[index, default: []].append(image)
         }
@@ -170,10 +169,20 @@ extension Answers {
     }
 
     func stored(_ image: ImageRecord, _ plan: ViewPlan, activations: Bool = false) throws -> StoredImage {
-        guard let snapshot = try store.snapshot(of: image.id, in: plan.record.id, activations: activations) else {
-            throw WireFailure(.unavailable, "the snapshot of '\(image.path ?? image.hash.short)' went away", remedy: "ask again")
-        }
+        guard let snapshot = try store.snapshot(of: image.id, in: plan.record.id, activations: activations) else { throw snapshotGone(image) }
         return StoredImage(latents: snapshot.latents, embedding: snapshot.embedding, activations: activations ? snapshot.activations : nil)
+    }
+
+    /// With activations that were kept, or else computed again from the original.
+    func storedWithActivations(_ image: ImageRecord, _ plan: ViewPlan) async throws -> (image: StoredImage, wasKept: Bool) {
+        let stored = try await blocking { try self.stored(image, plan, activations: true) }
+        guard stored.activations == nil else { return (stored, true) }
+        let x = try await activations(of: image, plan)
+        return (StoredImage(latents: stored.latents, embedding: stored.embedding, activations: x), false)
+    }
+
+    func snapshotGone(_ image: ImageRecord) -> WireFailure {
+        WireFailure(.unavailable, "the snapshot of '\(image.path ?? image.hash.short)' went away", remedy: "ask again")
     }
 
     /// On the compute thread.
@@ -185,12 +194,8 @@ extension Answers {
     }
 }
 
-/// In what order a class's latents are masked.
-enum LatentOrderInClass: String, CaseIterable {
-    case classCount = "class-count"
-    case mean, peak, frequency, random
-
-    func definition(countsPrompts: Bool) -> String {
+extension ClassOrder {
+    fileprivate func definition(countsPrompts: Bool) -> String {
         switch self {
         case .classCount:
             countsPrompts
@@ -199,54 +204,6 @@ enum LatentOrderInClass: String, CaseIterable {
         case .peak: "the strongest patch on the class's images"
         case .frequency: "patches on which it is active on the class's images"
         case .random: "random"
-        }
-    }
-}
-
-/// Latents over the images of one class, from their snapshots.
-struct ClassLatents: Sendable {
-    private let layout: TokenLayout
-    private let countsPrompts: Bool
-    private var counts, activePatches: [Int]
-    private var sums: [Double]
-    private var peaks: [Float]
-
-    init(latents: Int, layout: TokenLayout, countsPrompts: Bool) {
-        self.layout = layout
-        self.countsPrompts = countsPrompts
-        counts = [Int](repeating: 0, count: latents)
-        activePatches = counts
-        sums = [Double](repeating: 0, count: latents)
-        peaks = [Float](repeating: 0, count: latents)
-    }
-
-    mutating func add(_ rows: SparseRows) {
-        let patches = layout.tokens(of: .patch)
-        for token in 0..<(countsPrompts ? rows.rows : patches.upperBound) {
-            for k in rows.range(of: token) {
-                let latent = Int(rows.indices[k]), value = rows.values[k]
-                if value > Store.tau { counts[latent] += 1 }
-                guard patches.contains(token) else { continue }
-                activePatches[latent] += 1
-                sums[latent] += Double(value)
-                peaks[latent] = max(peaks[latent], value)
-            }
-        }
-    }
-
-    /// Latents that are active on some patch or counted, ascending.
-    var active: [UInt32] { counts.indices.filter { counts[$0] > 0 || activePatches[$0] > 0 }.map(UInt32.init) }
-
-    /// The first is the most important; ties by the lower latent.
-    func ranking(_ order: LatentOrderInClass) -> [UInt32] {
-        func sorted(_ value: (Int) -> Double) -> [UInt32] {
-            active.map { (latent: $0, value: value(Int($0))) }.sorted { ($1.value, $0.latent) < ($0.value, $1.latent) }.map(\.latent)
-        }
-        return switch order {
-        case .classCount, .random: sorted { Double(counts[$0]) }
-        case .mean: sorted { sums[$0] }
-        case .peak: sorted { Double(peaks[$0]) }
-        case .frequency: sorted { Double(activePatches[$0]) }
         }
     }
 }

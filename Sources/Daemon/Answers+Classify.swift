@@ -126,9 +126,7 @@ extension Answers {
 
     func disagree(_ body: Saed_DisagreeRequest, _ reply: ReplyStream) async throws {
         let (base, adapted) = try views(body.base, body.adapted)
-        guard let baseHead = try await classifier.head(for: base), let adaptedHead = try await classifier.head(for: adapted) else { throw noClasses(adapted) }
-        guard baseHead.classes == adaptedHead.classes else { throw WireFailure(.unavailable, "the class list changed just now", remedy: "ask again") }
-        let before = try await classifier.answers(baseHead), after = try await classifier.answers(adaptedHead)
+        let (adaptedHead, before, after) = try await answers(base, adapted)
         let limit = body.limit == 0 ? 50 : Int(body.limit), offset = Int(body.offset)
         let (page, counts) = try await blocking { () -> ([Saed_Disagreement], (total: Int, compared: Int, fixed: Int, broken: Int)) in
             let scope = try self.scope(label: body.hasLabel ? body.label : nil, dataset: body.hasDataset ? body.dataset : nil)
@@ -147,16 +145,25 @@ extension Answers {
             }
             return (page, (all.differing.count, all.compared, all.fixed, all.broken))
         }
-        for start in stride(from: 0, to: max(1, page.count), by: Answers.disagreementsAPart) {
+        for some in page.pages(of: Answers.disagreementsAPart) {
             try await reply.part(
                 .with {
-                    $0.disagree.images = Array(page[start..<min(page.count, start + Answers.disagreementsAPart)])
+                    $0.disagree.images = Array(some)
                     $0.disagree.total = UInt64(counts.total)
                     $0.disagree.compared = UInt64(counts.compared)
                     $0.disagree.fixed = UInt64(counts.fixed)
                     $0.disagree.broken = UInt64(counts.broken)
                 })
         }
+    }
+
+    /// What both views answer, to the classes of one list.
+    func answers(
+        _ base: ViewPlan, _ adapted: ViewPlan
+    ) async throws -> (head: ViewHead, base: [ImageRecord.ID: Answer], adapted: [ImageRecord.ID: Answer]) {
+        guard let baseHead = try await classifier.head(for: base), let adaptedHead = try await classifier.head(for: adapted) else { throw noClasses(adapted) }
+        guard baseHead.classes == adaptedHead.classes else { throw WireFailure(.unavailable, "the class list changed just now", remedy: "ask again") }
+        return (adaptedHead, try await classifier.answers(baseHead), try await classifier.answers(adaptedHead))
     }
 
     // MARK: Messages

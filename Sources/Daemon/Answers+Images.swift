@@ -22,10 +22,10 @@ extension Answers {
                 ? try self.images(ofLatent: body, label: label, limit: limit)
                 : try self.images(label: label, offset: Int(body.offset), limit: limit)
         }
-        for start in stride(from: 0, to: max(1, images.count), by: Answers.imagesAPart) {
+        for page in images.pages(of: Answers.imagesAPart) {
             try await reply.part(
                 .with {
-                    $0.images.images = Array(images[start..<min(images.count, start + Answers.imagesAPart)])
+                    $0.images.images = Array(page)
                     $0.images.total = UInt64(total)
                 })
         }

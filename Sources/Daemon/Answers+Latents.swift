@@ -24,8 +24,7 @@ extension Answers {
             query.offset = Int(body.offset)
             return (plan, try self.concepts.latentTable(in: plan.record, query), kind)
         }
-        for start in stride(from: 0, to: max(1, table.rows.count), by: Answers.latentsAPart) {
-            let rows = table.rows[start..<min(table.rows.count, start + Answers.latentsAPart)]
+        for rows in table.rows.pages(of: Answers.latentsAPart) {
             try await reply.part(
                 .with {
                     $0.latents.view = message(plan.name)

@@ -13,15 +13,11 @@ import Wire
 import WireNIO
 
 extension Answers {
-    private static let classesAPart = 200
     /// Images on which latents are set back: each costs a pass through the tower, unless activations are kept.
     private static let explainedImages = 512
 
     func remap(_ body: Saed_RemapRequest, _ reply: ReplyStream) async throws {
         let (base, adapted) = try views(body.base, body.adapted)
-        guard let baseHead = try await classifier.head(for: base), let adaptedHead = try await classifier.head(for: adapted) else { throw noClasses(adapted) }
-        guard baseHead.classes == adaptedHead.classes else { throw WireFailure(.unavailable, "the class list changed just now", remedy: "ask again") }
-        let before = try await classifier.answers(baseHead), after = try await classifier.answers(adaptedHead)
         guard body.rounds <= 10_000, body.k <= 1000 else {
             throw WireFailure(.invalidArgument, "\(body.rounds) rounds, k \(body.k)", remedy: "ask for at most 10,000 rounds and a k of at most 1,000")
         }
@@ -32,6 +28,7 @@ extension Answers {
         query.rounds = body.rounds == 0 ? 1000 : Int(body.rounds)
         query.asPublished = body.asPublished
         let asked = query
+        let (adaptedHead, before, after) = try await answers(base, adapted)
         let (scope, found, control, chance) = try await blocking {
             var query = asked
             let scope = try self.scope(label: nil, dataset: body.hasDataset ? body.dataset : nil)
@@ -60,22 +57,16 @@ extension Answers {
         answer.definitions = definitions(found, query)
         answer.notes = notes(base, adapted, onlyBase: found.onlyBase, onlyAdapted: found.onlyAdapted, control: control)
         if !body.noAblation, base.record.id != adapted.record.id {
-            let explained = try await explain(scope, label: body.hasLabel ? body.label : nil, found, (base, baseHead), (adapted, adaptedHead), query, reply)
+            let explained = try await explain(scope, label: body.hasLabel ? body.label : nil, found, (base, before), (adapted, adaptedHead, after), query, reply)
             answer.explained = explained.shares
             answer.definitions.append(
                 "explained: on \(explained.images) images, latents of the class set back to their base values on class and patch tokens, error term and text side kept; share = (adapted - without) / (adapted - base), bootstrap over images")
             if explained.images < found.images { answer.notes.append("explained stands on \(explained.images) of \(found.images) images, drawn evenly over the classes") }
         }
-        try await send(answer, reply)
-    }
-
-    private func send(_ answer: Saed_RemapReply, _ reply: ReplyStream) async throws {
-        var first = answer
-        let rest = first.classes.dropFirst(Answers.classesAPart)
-        first.classes = Array(first.classes.prefix(Answers.classesAPart))
-        try await reply.part(\.remap, first)
-        for start in stride(from: rest.startIndex, to: rest.endIndex, by: Answers.classesAPart) {
-            try await reply.part(.with { $0.remap.classes = Array(rest[start..<min(rest.endIndex, start + Answers.classesAPart)]) })
+        for (number, page) in answer.classes.pages(of: Answers.classesAPart).enumerated() {
+            var part = number == 0 ? answer : Saed_RemapReply()
+            part.classes = Array(page)
+            try await reply.part(\.remap, part)
         }
     }
 
@@ -96,35 +87,26 @@ extension Answers {
         var images: Int
     }
 
-    /// One image's answers: right or not, in each case.
-    private struct Outcome {
-        var base: Bool
-        var adapted: Bool
-        /// In the order of `groups`.
-        var without: [Bool]
-    }
-
     private static let groups = ["kept", "re-assigned", "newly used", "left", "all of them", "random latents", "every latent"]
     private static let wholeVision = "whole vision side"
 
     private func explain(
-        _ scope: ImageScope, label: String?, _ found: Remapping, _ base: (plan: ViewPlan, head: ViewHead), _ adapted: (plan: ViewPlan, head: ViewHead),
-        _ query: RemapQuery, _ reply: ReplyStream
+        _ scope: ImageScope, label: String?, _ found: Remapping, _ base: (plan: ViewPlan, answers: [ImageRecord.ID: Answer]),
+        _ adapted: (plan: ViewPlan, head: ViewHead, answers: [ImageRecord.ID: Answer]), _ query: RemapQuery, _ reply: ReplyStream
     ) async throws -> Explained {
         let latents = adapted.plan.record.latents
         let chosen = try await blocking { () -> [ClassGroup] in
             let all = try self.groups(scope, classes: adapted.head.classes, in: [base.plan, adapted.plan])
-            let wanted = label.map(Concepts.classKey)
-            return Answers.spread(all.filter { wanted == nil || Concepts.classKey($0.label) == wanted }, over: Answers.explainedImages)
+            let wanted = label.map(ClassNames.key)
+            return Answers.spread(all.filter { wanted == nil || ClassNames.key($0.label) == wanted }, over: Answers.explainedImages)
         }
-        let classes = Dictionary(found.classes.map { (Concepts.classKey($0.label), $0) }, uniquingKeysWith: { first, _ in first })
+        let classes = Dictionary(found.classes.map { (ClassNames.key($0.label), $0) }, uniquingKeysWith: { first, _ in first })
         let total = chosen.reduce(0) { $0 + $1.images.count }
-        let places = Concepts.classPlaces(adapted.head.classes)
-        let said = adapted.head.classes.map { places[Concepts.classKey($0)] ?? -1 }
-        var outcomes: [Outcome] = []
+        let names = ClassNames(adapted.head.classes)
+        var outcomes: [GainOutcome] = []
         var sizes = [Double](repeating: 0, count: Answers.groups.count)
         for group in chosen {
-            guard let own = classes[Concepts.classKey(group.label)] else { continue }
+            guard let own = classes[ClassNames.key(group.label)] else { continue }
             let patches = 0..<adapted.plan.record.layout.tokens(of: .patch).upperBound
             // Of prompt tokens nothing is set back.
             let active = try await blocking {
@@ -136,28 +118,37 @@ extension Answers {
                 own.kept.map(UInt32.init), own.reassigned.map(UInt32.init), own.newlyUsed.map(UInt32.init), own.left.map(UInt32.init),
                 Array(changed.union(own.kept.map(UInt32.init))).sorted(), random, (0..<latents).map(UInt32.init),
             ]
-            for i in lists.indices { sizes[i] += Double(lists[i].count * group.images.count) }
             let sets = LatentSets(lists, latents: latents)
             for image in group.images {
-                let (baseImage, kept) = try await blocking { (try self.stored(image, base.plan), try self.stored(image, adapted.plan, activations: true)) }
-                let x: [Float]
-                if let activations = kept.activations { x = activations } else { x = try await activations(of: image, adapted.plan) }
-                let one = StoredImage(latents: kept.latents, embedding: kept.embedding, activations: x)
+                // One that came since the answers were read is left out.
+                guard let before = base.answers[image.id], let after = adapted.answers[image.id] else { continue }
+                let baseImage = try await blocking { try self.stored(image, base.plan) }
+                let own = try await storedWithActivations(image, adapted.plan).image
                 let answers = try await ingest.compute { library in
                     let upper = try Answers.upperTower(adapted.plan, adapted.head, library)
-                    // Last but one the base's embedding under the adapted text, last the adapted view itself.
-                    return try upper.substitute(sets, of: one, with: baseImage.latents)
-                        + [upper.answer(baseImage.embedding), upper.answer(one.embedding)]
+                    // Last the base's embedding under the adapted text.
+                    return try upper.substitute(sets, of: own, with: baseImage.latents) + [upper.answer(baseImage.embedding)]
                 }
-                let right = answers.map { said[$0.best] == group.index }
-                let baseRight = try await classifier.logits([baseImage.embedding], base.head)[0]
+                func isRight(_ answer: Int) -> Bool { names.place(ofAnswer: answer) == group.index }
                 outcomes.append(
-                    Outcome(base: said[ClassAnswer(logits: baseRight).best] == group.index, adapted: right[right.count - 1], without: Array(right.dropLast())))
+                    GainOutcome(
+                        base: isRight(Int(before.index)), adapted: isRight(Int(after.index)), without: answers.map { isRight($0.best) }))
+                for i in lists.indices { sizes[i] += Double(lists[i].count) }
                 if outcomes.count % 8 == 0 { try await reply.progress(done: outcomes.count, total: total, what: group.label) }
             }
         }
-        let (all, mean) = (outcomes, sizes)
-        return Explained(shares: try await blocking { self.shares(all, mean, query) }, images: all.count)
+        let all = outcomes
+        let shares = try await blocking { Concepts.gainShares(all, rounds: query.rounds, seed: query.seed) }
+        return Explained(
+            shares: zip(Answers.groups + [Answers.wholeVision], shares).enumerated().map { place, group in
+                .with {
+                    $0.group = group.0
+                    $0.accuracyWithout = group.1.accuracyWithout
+                    if place < sizes.count { $0.latents = UInt32((sizes[place] / Double(max(1, all.count))).rounded()) }
+                    if let share = group.1.share { $0.share = share }
+                    if let interval = group.1.interval { $0.shareInterval = message(interval) }
+                }
+            }, images: all.count)
     }
 
     /// At most so many images, evenly over the classes and within each.
@@ -169,35 +160,6 @@ extension Answers {
         return groups.map { group in
             let count = min(each, group.images.count)
             return ClassGroup(index: group.index, label: group.label, images: (0..<count).map { group.images[$0 * group.images.count / count] })
-        }
-    }
-
-    private func shares(_ outcomes: [Outcome], _ sizes: [Double], _ query: RemapQuery) -> [Saed_ExplainedShare] {
-        guard !outcomes.isEmpty else { return [] }
-        let count = Double(outcomes.count)
-        let names = Answers.groups + [Answers.wholeVision]
-        func gain(_ draw: [Int]) -> Int { draw.reduce(0) { $0 + (outcomes[$1].adapted ? 1 : 0) - (outcomes[$1].base ? 1 : 0) } }
-        func loss(_ group: Int, _ draw: [Int]) -> Int { draw.reduce(0) { $0 + (outcomes[$1].adapted ? 1 : 0) - (outcomes[$1].without[group] ? 1 : 0) } }
-        let all = Array(outcomes.indices)
-        var random = SplitMix(seed: query.seed)
-        var rounds = [[Double]](repeating: [], count: names.count)
-        for _ in 0..<query.rounds {
-            let draw = all.map { _ in random.below(outcomes.count) }
-            let whole = gain(draw)
-            guard whole > 0 else { continue }
-            for group in names.indices { rounds[group].append(Double(loss(group, draw)) / Double(whole)) }
-        }
-        let whole = gain(all)
-        return names.indices.map { group in
-            .with {
-                $0.group = names[group]
-                $0.accuracyWithout = Double(outcomes.count { $0.without[group] }) / count
-                if group < sizes.count { $0.latents = UInt32((sizes[group] / count).rounded()) }
-                guard whole > 0 else { return }
-                $0.share = Double(loss(group, all)) / Double(whole)
-                // A gain that vanishes in one draw of twenty is none to share out.
-                if rounds[group].count * 20 >= query.rounds * 19, let interval = Interval(percentilesOf: rounds[group]) { $0.shareInterval = message(interval) }
-            }
         }
     }
 

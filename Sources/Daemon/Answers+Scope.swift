@@ -35,8 +35,8 @@ extension Answers {
     /// A label as the store has it: '_' and case need not be the user's.
     private func canonical(label: String) throws -> String {
         if store.imageCount(label: label) > 0 { return label }
-        let wanted = Concepts.classKey(label)
-        if let found = store.labelNames.first(where: { Concepts.classKey($0) == wanted }) { return found }
+        let wanted = ClassNames.key(label)
+        if let found = store.labelNames.first(where: { ClassNames.key($0) == wanted }) { return found }
         let labels = store.labelNames
         throw WireFailure(
             .notFound, "no image has the label '\(label)'",

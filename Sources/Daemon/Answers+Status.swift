@@ -87,8 +87,7 @@ extension Answers {
             (try self.store.catalog.failures(limit: limit, offset: Int(body.offset)), try self.store.catalog.failureCount())
         }
         // Reasons are short, so a thousand fit a frame many times over.
-        for start in stride(from: 0, to: max(1, records.count), by: 1000) {
-            let some = records[start..<min(records.count, start + 1000)]
+        for some in records.pages(of: 1000) {
             try await reply.part(
                 .with {
                     $0.failures.total = UInt64(total)

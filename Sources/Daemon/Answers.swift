@@ -169,6 +169,13 @@ final class Answers: RequestHandler {
     func absolute(_ path: String) -> String { ingest.dropFolder + "/" + path }
 }
 
+extension Array {
+    /// Slices of at most so many items; one, empty, of an empty array: a list is answered by one part at least.
+    func pages(of size: Int) -> [ArraySlice<Element>] {
+        stride(from: 0, to: Swift.max(1, count), by: size).map { self[$0..<Swift.min(count, $0 + size)] }
+    }
+}
+
 extension ReplyStream {
     /// Sends a part that has one field set.
     func part<Value>(_ field: WritableKeyPath<Saed_Reply, Value>, _ value: Value) async throws {

@@ -6,7 +6,7 @@ import Foundation
 import Store
 
 /// Method, shapes and place of an adapter.
-public struct AdapterFacts: Codable, Sendable {
+public struct AdapterFacts: CatalogFacts, Sendable {
     public var method: AdapterMethod
     /// The checkpoint: a file, or a folder.
     public var path: String
@@ -25,9 +25,9 @@ public struct AdapterFacts: Codable, Sendable {
     /// As `ModelFacts.stamp`.
     var stamp: String
 
-    init(_ summary: AdapterSummary, classPosition: ClassPosition, enabled: Bool, stamp: String) {
+    init(_ summary: AdapterSummary, path: String, classPosition: ClassPosition, enabled: Bool, stamp: String) {
         method = summary.method
-        path = summary.path
+        self.path = path
         visionPrompts = summary.visionPrompts
         visionDepth = summary.visionDepth
         textPrompts = summary.textPrompts
@@ -41,18 +41,6 @@ public struct AdapterFacts: Codable, Sendable {
 
     /// Whether its file, or some file of its folder, is still there.
     var isThere: Bool { fileStamp(path).map { !$0.isEmpty } ?? false }
-
-    public init?(json: String) {
-        guard let facts = try? JSONDecoder().decode(AdapterFacts.self, from: Data(json.utf8)) else { return nil }
-        self = facts
-    }
-
-    var json: String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        // Plain numbers and strings: encoding can't fail.
-        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
-    }
 }
 
 /// An adapter of a model with what is known of it. `base` has no facts.

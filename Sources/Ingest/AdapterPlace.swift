@@ -64,12 +64,8 @@ package enum AdapterPlace {
     }
 
     private static func isCheckpoint(_ path: String, _ name: String) -> Bool {
-        // A FIFO would be waited on for ever.
-        guard FileFacts.of(path)?.kind == .file, let file = FileHandle(forReadingAtPath: path) else { return false }
-        defer { try? file.close() }
-        let head = (try? file.read(upToCount: FileKind.headBytes)) ?? Data()
-        let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int64) ?? 0
-        switch DropRole(path: "prompts/" + name, kind: FileKind(head: head, size: size)) {
+        guard let facts = FileFacts.of(path), facts.kind == .file, let head = FileKind.readHead(path) else { return false }
+        switch DropRole(path: "prompts/" + name, kind: FileKind(head: head, size: facts.stamp.size)) {
         case .adapter: return true
         default: return false
         }

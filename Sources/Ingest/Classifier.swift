@@ -62,8 +62,24 @@ public final class Classifier: Sendable {
     /// Logits of some images, one row each.
     /// - Parameter embeddings: as snapshots of the head's view have them.
     public func logits(_ embeddings: [[Float]], _ head: ViewHead) async throws -> [[Float]] {
+        if head.head != nil { return try logitsBlocking(embeddings, head) }
+        return try await blocking { try self.logitsBlocking(embeddings, head) }
+    }
+
+    /// - Precondition: the thread may block where the head depends on the image.
+    private func logitsBlocking(_ embeddings: [[Float]], _ head: ViewHead) throws -> [[Float]] {
         if let plain = head.head { return embeddings.map(plain.logits) }
-        return try await ingest.compute { library in try embeddings.map(Classifier.conditional(head, library)) }
+        // A text pass an image: new images and other questions come in between.
+        return try stride(from: 0, to: embeddings.count, by: Classifier.conditionalBatch).flatMap { first in
+            let some = Array(embeddings[first..<min(embeddings.count, first + Classifier.conditionalBatch)])
+            return try ingest.computeBlocking { library in try some.map(Classifier.conditional(head, library)) }
+        }
+    }
+
+    private func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            DispatchQueue.global(qos: .userInitiated).async { continuation.resume(with: Result(catching: body)) }
+        }
     }
 
     /// How a conditional head classifies, for callers that are on the compute thread already.
@@ -86,19 +102,8 @@ public final class Classifier: Sendable {
                 return (Int32(index), probabilities[index])
             }
         }
-        let ingest = ingest
-        @Sendable func logits(_ embeddings: [[Float]]) throws -> [[Float]] {
-            if let plain = head.head { return embeddings.map(plain.logits) }
-            // A text pass an image: new images and other questions come in between.
-            return try stride(from: 0, to: embeddings.count, by: Classifier.conditionalBatch).flatMap { first in
-                let some = Array(embeddings[first..<min(embeddings.count, first + Classifier.conditionalBatch)])
-                return try ingest.computeBlocking { library in try some.map(Classifier.conditional(head, library)) }
-            }
-        }
-        return try await withCheckedThrowingContinuation { continuation in
-            DispatchQueue.global(qos: .userInitiated).async {
-                continuation.resume(with: Result { try store.answers(in: view, head: head.hash) { best(try logits($0)) } })
-            }
+        return try await blocking {
+            try store.answers(in: view, head: head.hash) { best(try self.logitsBlocking($0, head)) }
         }
     }
 

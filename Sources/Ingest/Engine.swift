@@ -119,8 +119,8 @@ final class Engine: @unchecked Sendable {  // `thread` is set once, before the t
         guard let first = plans.first else { return }
         let pixels = pixels(of: items, first.facts)
         var streams: [ObjectIdentifier: FloatBuffer] = [:]
-        let groups = Dictionary(grouping: plans, by: \.adapter.vision).values.sorted { ($0[0].adapter.isBase ? 0 : 1, $0[0].name.description) < ($1[0].adapter.isBase ? 0 : 1, $1[0].name.description) }
-        for plans in groups {
+        // `base` came first.
+        for plans in Dictionary(grouping: plans, by: \.adapter.vision).values.sorted(by: { $0[0].adapter.record.id.rawValue < $1[0].adapter.record.id.rawValue }) {
             let vision: AdaptedVision
             do {
                 vision = try library.vision(plans[0])

@@ -64,7 +64,8 @@ extension Ingest {
         let source = isFolder ? try AdapterPlace.find(in: path) : folderOfPair ?? path
         let isWhole = source == path && isFolder || folderOfPair != nil
         // Checked before anything is linked.
-        let (summary, owner) = try registry.checkAdapter(path: source, model: model, classPosition: classPosition)
+        let checked = try registry.checkAdapter(path: source, model: model, classPosition: classPosition)
+        let (summary, owner) = checked
         let folder = dropFolder + "/prompts/" + name
         let target = isWhole ? folder : folder + "/" + (source as NSString).lastPathComponent
         if !isInside(source, target) {
@@ -86,7 +87,7 @@ extension Ingest {
             registry.reserveAdapter(path: target, model: owner.name, classPosition: classPosition)
             try place(isWhole ? try files(of: source) : [(source as NSString).lastPathComponent], from: isWhole ? source : (source as NSString).deletingLastPathComponent, at: folder)
         }
-        return try registry.addAdapter(name: name, path: target, model: owner.name, classPosition: classPosition)
+        return try registry.addAdapter(name: name, path: target, model: owner.name, classPosition: classPosition, checked: checked)
     }
 
     /// Takes an adapter's checkpoint out of the drop folder, to the folder `removed` beside the quarantine, and forgets it.
@@ -128,29 +129,24 @@ extension Ingest {
     }
 
     private func place(_ names: [String], from source: String, at target: String) throws {
-        let parent = (target as NSString).deletingLastPathComponent
-        let partial = parent + "/." + (target as NSString).lastPathComponent + ".part"
-        do {
-            try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
-            try? FileManager.default.removeItem(atPath: partial)
+        try place(source, at: target) { partial in
             try FileManager.default.createDirectory(atPath: partial, withIntermediateDirectories: false)
             for name in names { try linkOrCopy(source + "/" + name, partial + "/" + name) }
-            try FileManager.default.moveItem(atPath: partial, toPath: target)
-        } catch let error as IngestError {
-            throw error
-        } catch {
-            try? FileManager.default.removeItem(atPath: partial)
-            throw IngestError(.unavailable, "'\(source)' can't be brought to '\(target)': \(error.localizedDescription)")
         }
     }
 
     private func place(file source: String, at target: String) throws {
+        try place(source, at: target) { try linkOrCopy(source, $0) }
+    }
+
+    /// - Parameter make: makes what comes to the target, under a hidden name.
+    private func place(_ source: String, at target: String, _ make: (String) throws -> Void) throws {
         let parent = (target as NSString).deletingLastPathComponent
         let partial = parent + "/." + (target as NSString).lastPathComponent + ".part"
         do {
             try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
             try? FileManager.default.removeItem(atPath: partial)
-            try linkOrCopy(source, partial)
+            try make(partial)
             try FileManager.default.moveItem(atPath: partial, toPath: target)
         } catch {
             try? FileManager.default.removeItem(atPath: partial)

@@ -193,16 +193,20 @@ public final class Ingest: Sendable {
         if isBusy.exchange(busy, ordering: .relaxed) != busy {
             activity.emit(busy ? .busy : .idle)
             told.withLock { $0 = .now }
-        } else if busy, told.withLock({ last in
-            guard last + Ingest.progressInterval <= .now else { return false }
-            last = .now
-            return true
-        }) {
+        } else if busy, isTimeToTell() {
             for plan in registry.workingViews {
                 // A catalog that can't be read now says so elsewhere.
                 let left = (try? store.lackingCount(in: plan.record.id)) ?? 0
                 if left > 0 { activity.emit(.backfill(view: plan.name, left: left)) }
             }
+        }
+    }
+
+    private func isTimeToTell() -> Bool {
+        told.withLock { last in
+            guard last + Ingest.progressInterval <= .now else { return false }
+            last = .now
+            return true
         }
     }
 }

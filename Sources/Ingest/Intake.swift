@@ -85,7 +85,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
 
     private func take(_ file: DroppedFile) {
         let path = absolute(file.path)
-        guard let head = readHead(path) else { return unread(file) }
+        guard let head = FileKind.readHead(path) else { return unread(file) }
         switch DropRole(path: file.path, kind: FileKind(head: head, size: file.stamp.size)) {
         case let .image(label): takeImage(file, label: label)
         case let .sae(name) where file.path.split(separator: "/").count == 2:
@@ -110,15 +110,6 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
             watcher.postpone(file, rest: .seconds(min(60, file.attempt * file.attempt)))
         } else {
             watcher.vanished(file)
-        }
-    }
-
-    private func readHead(_ path: String) -> [UInt8]? {
-        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        return [UInt8](unsafeUninitializedCapacity: FileKind.headBytes) { buffer, count in
-            count = max(0, read(descriptor, buffer.baseAddress, buffer.count))
         }
     }
 
@@ -280,9 +271,8 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
     }
 
     private func isLibrary(_ path: String) -> Bool {
-        if ["models", "saes", "prompts"].contains(path.prefix(while: { $0 != "/" })) { return true }
-        // Adapters may lie anywhere. A catalog that can't be read now is read by the next scan.
-        return (try? registry.holdsAdapter(at: absolute(path))) ?? false
+        // Adapters may lie anywhere.
+        BundlePlaces.holders.contains(String(path.prefix { $0 != "/" })) || registry.holdsAdapter(at: absolute(path))
     }
 
     private func removeLibrary(_ path: String) throws {

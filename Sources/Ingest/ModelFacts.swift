@@ -1,12 +1,30 @@
-// What the daemon knows of a model without loading it: kept as JSON in the catalog's `config` column.
+// What the daemon knows of models and SAEs without loading them.
 
 import Basics
 import CLIP
 import Foundation
 import Imaging
 
+/// What a catalog row keeps as JSON in its `config` column.
+public protocol CatalogFacts: Codable {}
+
+extension CatalogFacts {
+    /// nil for what another version wrote.
+    public init?(json: String) {
+        guard let facts = try? JSONDecoder().decode(Self.self, from: Data(json.utf8)) else { return nil }
+        self = facts
+    }
+
+    var json: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        // Plain numbers and strings: encoding can't fail.
+        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    }
+}
+
 /// Shapes, layout and preprocessing of a model.
-public struct ModelFacts: Codable, Sendable, Hashable {
+public struct ModelFacts: CatalogFacts, Sendable, Hashable {
     public var imageSize: Int
     public var patchSize: Int
     public var width: Int
@@ -38,22 +56,10 @@ public struct ModelFacts: Codable, Sendable, Hashable {
         self.embedded = embedded
         self.stamp = stamp
     }
-
-    public init?(json: String) {
-        guard let facts = try? JSONDecoder().decode(ModelFacts.self, from: Data(json.utf8)) else { return nil }
-        self = facts
-    }
-
-    var json: String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        // Plain numbers and strings: encoding can't fail.
-        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
-    }
 }
 
 /// What an SAE's catalog row keeps beside its columns.
-public struct SAEFacts: Codable, Sendable {
+public struct SAEFacts: CatalogFacts, Sendable {
     public var architecture: String
     public var embedded: Bool
     /// The SAE whose random-direction control this is; nil: it is none.
@@ -66,13 +72,6 @@ public struct SAEFacts: Codable, Sendable {
         self.controlOf = controlOf
         self.stamp = stamp
     }
-
-    public init?(json: String) {
-        guard let facts = try? JSONDecoder().decode(SAEFacts.self, from: Data(json.utf8)) else { return nil }
-        self = facts
-    }
-
-    var json: String { (try? JSONEncoder().encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}" }
 }
 
 /// Names, sizes and modification times of a file, or of a folder's files (not of folders in it).

@@ -20,16 +20,29 @@ public struct LoadedPart: Sendable {
 ///
 /// Safe to share: everything is under `lock`, which is held while weights load, so that nothing loads twice.
 public final class ModelLibrary: @unchecked Sendable {
-    private struct Entry<Value> {
-        let value: Value
-        let name: String
-        var used: ContinuousClock.Instant
+    /// What was loaded, by what tells it, and when it was last asked for.
+    private struct Shelf<Key: Hashable, Value> {
+        private(set) var entries: [Key: (value: Value, name: String, used: ContinuousClock.Instant)] = [:]
+
+        mutating func take(_ key: Key) -> Value? {
+            entries[key]?.used = .now
+            return entries[key]?.value
+        }
+
+        mutating func put(_ value: Value, _ name: String, _ key: Key) { entries[key] = (value, name, .now) }
+
+        /// - Returns: whether anything went.
+        mutating func release(before limit: ContinuousClock.Instant) -> Bool {
+            let count = entries.count
+            entries = entries.filter { $0.value.used > limit }
+            return entries.count < count
+        }
     }
 
     private let lock = NSLock()
-    private var models: [ContentHash: Entry<CLIPModel>] = [:]
-    private var saes: [ContentHash: Entry<SparseAutoencoder>] = [:]
-    private var adapters: [AdapterKey: Entry<Adapter>] = [:]
+    private var models = Shelf<ContentHash, CLIPModel>()
+    private var saes = Shelf<ContentHash, SparseAutoencoder>()
+    private var adapters = Shelf<AdapterKey, Adapter>()
 
     /// LoRA stands on a model's weights, so an adapter is one of a model.
     private struct AdapterKey: Hashable {
@@ -41,16 +54,13 @@ public final class ModelLibrary: @unchecked Sendable {
     public func model(_ record: ModelPlace) throws -> CLIPModel {
         lock.lock()
         defer { lock.unlock() }
-        if let entry = models[record.hash] {
-            models[record.hash]?.used = .now
-            return entry.value
-        }
+        if let known = models.take(record.hash) { return known }
         // Replaced in place a moment ago, its new registration still to come: never under the old name.
         if fileStamp(record.folder) != record.stamp, try CLIPModel.inspect(folder: record.folder).contentHash != record.hash {
             throw IngestError(.unavailable, "the files of model '\(record.name)' in '\(record.folder)' have changed", remedy: "add it again: saectl model add")
         }
         let model = try CLIPModel.load(folder: record.folder)
-        models[record.hash] = Entry(value: model, name: record.name, used: .now)
+        models.put(model, record.name, record.hash)
         return model
     }
 
@@ -58,17 +68,14 @@ public final class ModelLibrary: @unchecked Sendable {
         lock.lock()
         defer { lock.unlock() }
         let hash = plan.sae.contentHash
-        if let entry = saes[hash] {
-            saes[hash]?.used = .now
-            return entry.value
-        }
+        if let known = saes.take(hash) { return known }
         if fileStamp(plan.sae.path) != SAEFacts(json: plan.sae.config)?.stamp,
             try SparseAutoencoder.inspect(path: plan.sae.path).contentHash != hash
         {
             throw IngestError(.unavailable, "the files of SAE '\(plan.sae.name)' in '\(plan.sae.path)' have changed", remedy: "add it again: saectl sae add")
         }
         let sae = try SparseAutoencoder.load(path: plan.sae.path, hook: plan.hook)
-        saes[hash] = Entry(value: sae, name: plan.sae.name, used: .now)
+        saes.put(sae, plan.sae.name, hash)
         return sae
     }
 
@@ -79,16 +86,13 @@ public final class ModelLibrary: @unchecked Sendable {
         lock.lock()
         defer { lock.unlock() }
         let key = AdapterKey(model: plan.model.contentHash, adapter: plan.adapter.record.contentHash)
-        if let entry = adapters[key] {
-            adapters[key]?.used = .now
-            return entry.value
-        }
+        if let known = adapters.take(key) { return known }
         let adapter = try Adapter.load(path: facts.path, classPosition: facts.classPosition, model: model)
         guard adapter.summary.contentHash == plan.adapter.record.contentHash else {
             throw IngestError(
                 .unavailable, "the file of adapter '\(plan.adapter.record.name)', '\(facts.path)', has changed", remedy: "add it again: saectl adapter add")
         }
-        adapters[key] = Entry(value: adapter, name: plan.adapter.record.name, used: .now)
+        adapters.put(adapter, plan.adapter.record.name, key)
         return adapter
     }
 
@@ -104,20 +108,17 @@ public final class ModelLibrary: @unchecked Sendable {
         lock.lock()
         defer { lock.unlock() }
         let limit = ContinuousClock.now - age
-        let before = models.count + saes.count + adapters.count
-        models = models.filter { $0.value.used > limit }
-        saes = saes.filter { $0.value.used > limit }
-        adapters = adapters.filter { $0.value.used > limit }
-        return models.count + saes.count + adapters.count < before
+        // All three, whatever the first says.
+        return [models.release(before: limit), saes.release(before: limit), adapters.release(before: limit)].contains(true)
     }
 
     /// What is loaded, by name. Never waits for a load.
     public var loaded: [LoadedPart] {
         guard lock.try() else { return [] }
         defer { lock.unlock() }
-        return (models.values.map { LoadedPart(kind: .model, name: $0.name, bytes: $0.value.byteCount) }
-            + saes.values.map { LoadedPart(kind: .sae, name: $0.name, bytes: $0.value.byteCount) }
-            + adapters.values.map { LoadedPart(kind: .adapter, name: $0.name, bytes: $0.value.byteCount) }).sorted { $0.name < $1.name }
+        return (models.entries.values.map { LoadedPart(kind: .model, name: $0.name, bytes: $0.value.byteCount) }
+            + saes.entries.values.map { LoadedPart(kind: .sae, name: $0.name, bytes: $0.value.byteCount) }
+            + adapters.entries.values.map { LoadedPart(kind: .adapter, name: $0.name, bytes: $0.value.byteCount) }).sorted { $0.name < $1.name }
     }
 }
 

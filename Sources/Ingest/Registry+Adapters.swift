@@ -14,10 +14,11 @@ extension Registry {
     /// Registers the adapter in a file or folder. The same content under the same name changes nothing but its place;
     /// other content at the same place takes the name over, and what the old one made stays under its own record.
     ///
+    /// - Parameter checked: what `checkAdapter` said of the same content, which is then not read again.
     /// - Throws: `ModelError` where the checkpoint can't be used, `IngestError`, `StoreError`.
     @discardableResult
     public func addAdapter(
-        name: String, path: String, model modelName: String? = nil, classPosition: ClassPosition = .end
+        name: String, path: String, model modelName: String? = nil, classPosition: ClassPosition = .end, checked: CheckedAdapter? = nil
     ) throws -> AdapterRecord {
         let (record, model, isNew) = try changing.withLock { _ in
             try check(name: name, kind: "adapter")
@@ -32,10 +33,7 @@ extension Registry {
                 let owner = try store.catalog.model(known.record.model)
                 if owner.active, modelName == nil || modelName == owner.name { return (known.record, owner, false) }
             }
-            let summary = try Adapter.inspect(path: path, classPosition: classPosition)
-            let model = try chooseModel(for: summary, named: modelName)
-            // All that inspecting can't see: values against the model's own.
-            _ = try Adapter.load(path: path, classPosition: classPosition, model: CLIPModel.load(folder: model.folder))
+            let (summary, model) = try checked ?? checkAdapter(path: path, model: modelName, classPosition: classPosition)
             let namesake = all.filter { $0.record.model == model.id && $0.record.name == name }
             if let taken = namesake.first(where: { $0.record.active && $0.record.contentHash != summary.contentHash }) {
                 guard taken.facts?.path == path || taken.facts.map({ !$0.isThere }) ?? true else {
@@ -47,7 +45,7 @@ extension Registry {
             }
             // What a person switched off stays off when its file is delivered again.
             let enabled = namesake.first { $0.record.contentHash == summary.contentHash }?.facts?.enabled ?? true
-            let facts = AdapterFacts(summary, classPosition: classPosition, enabled: enabled, stamp: stamp)
+            let facts = AdapterFacts(summary, path: path, classPosition: classPosition, enabled: enabled, stamp: stamp)
             let record = try store.catalog.addAdapter(
                 model: model.id, name: name, contentHash: summary.contentHash, config: facts.json, active: enabled)
             try refresh()
@@ -57,10 +55,14 @@ extension Registry {
         return record
     }
 
-    /// Throws what `addAdapter` would, and changes nothing.
-    func checkAdapter(path: String, model name: String?, classPosition: ClassPosition) throws -> (summary: AdapterSummary, model: ModelRecord) {
+    /// A checkpoint that can be used, and the model that it is for.
+    public typealias CheckedAdapter = (summary: AdapterSummary, model: ModelRecord)
+
+    /// Reads a checkpoint and finds its model. Throws what `addAdapter` would, and changes nothing.
+    func checkAdapter(path: String, model name: String?, classPosition: ClassPosition) throws -> CheckedAdapter {
         let summary = try Adapter.inspect(path: path, classPosition: classPosition)
         let model = try chooseModel(for: summary, named: name)
+        // All that inspecting can't see: values against the model's own.
         _ = try Adapter.load(path: path, classPosition: classPosition, model: CLIPModel.load(folder: model.folder))
         return (summary, model)
     }
@@ -209,11 +211,8 @@ extension Registry {
     }
 
     /// Whether an adapter's checkpoint lies at the path or below it.
-    func holdsAdapter(at path: String) throws -> Bool {
-        try store.catalog.adapters().contains { record in
-            guard let place = AdapterFacts(json: record.config)?.path else { return false }
-            return place == path || place.hasPrefix(path + "/") || path.hasPrefix(place + "/")
-        }
+    func holdsAdapter(at path: String) -> Bool {
+        adapterPaths.withLock { $0.contains { $0 == path || $0.hasPrefix(path + "/") || path.hasPrefix($0 + "/") } }
     }
 
     /// Makes adapters inactive whose files are gone: what they made stays, and comes back with the file.

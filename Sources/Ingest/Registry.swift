@@ -23,6 +23,8 @@ public final class Registry: Sendable {
     let reserved = Mutex<[String: (model: String?, hook: HookPoint?)]>([:])
     /// The same for adapters.
     let reservedAdapters = Mutex<[String: (model: String?, classPosition: ClassPosition)]>([:])
+    /// Where active adapters lie, for every path that goes away.
+    let adapterPaths = Mutex<[String]>([])
     private let listener = Mutex<(@Sendable () -> Void)?>(nil)
     let retried = Mutex<(@Sendable (String, (any Error)?) -> Void)?>(nil)
 
@@ -73,8 +75,8 @@ public final class Registry: Sendable {
         var parts: [(name: ViewName, model: ModelRecord, facts: ModelFacts, adapter: AdapterPlan, sae: SAERecord, hook: HookPoint, recipe: ContentHash)] = []
         for model in try catalog.models() {
             guard let facts = ModelFacts(json: model.config) else { continue }
-            // In the order in which they came: who made the snapshots keeps giving them their name.
-            for adapter in (adapters[model.id] ?? []).sorted(by: { ($0.isBase ? 0 : 1, $0.record.id.rawValue) < ($1.isBase ? 0 : 1, $1.record.id.rawValue) }) {
+            // In the order in which they came, `base` with the model: who made the snapshots keeps giving them their name.
+            for adapter in adapters[model.id] ?? [] {
                 // One that another version registered can't be used until it is added again.
                 guard adapter.isBase || adapter.facts != nil else { continue }
                 for sae in saes[model.id] ?? [] {
@@ -110,6 +112,7 @@ public final class Registry: Sendable {
             ($0.name.model, $0.adapter.isBase ? "" : $0.name.adapter, $0.name.sae) < ($1.name.model, $1.adapter.isBase ? "" : $1.name.adapter, $1.name.sae)
         }
         plans.withLock { $0 = listed }
+        adapterPaths.withLock { $0 = adapters.values.joined().compactMap(\.facts?.path) }
         suspended.withLock { $0 = [:] }
         listener.withLock { $0 }?()
     }

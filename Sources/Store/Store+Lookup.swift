@@ -120,6 +120,12 @@ extension Store {
         return labels
     }
 
+    /// Labels that a present image has, sorted.
+    public var labelNames: [String] {
+        let table = images.withLock { $0 }
+        return zip(table.labels, table.labelCounts).filter { $0.1 > 0 }.map(\.0).sorted()
+    }
+
     /// Present images.
     public var imageCount: Int { images.withLock { $0.present } }
 }

@@ -139,9 +139,7 @@ struct Remap: ParsableCommand {
         if let dataset = scope.dataset { request.dataset = dataset }
         (request.k, request.top, request.seed, request.rounds) = (k, top, seed, rounds)
         (request.noAblation, request.controlSae, request.asPublished) = (noAblation, control ?? "", asPublished)
-        var bar = ProgressBar(unit: "images")
-        let reply = try common.connect().askMerging(Saed_Request(.remap(request))) { bar.show($0) }.remap
-        bar.finish()
+        let reply = try common.follow(.remap(request), unit: "images").remap
         common.print(reply.json, reply.text(top: Int(top), for: .out))
     }
 }
@@ -196,9 +194,7 @@ struct Ablate: ParsableCommand {
         if let dataset = scope.dataset { request.dataset = dataset }
         (request.ks, request.by, request.errorTerm) = (top?.counts ?? [], by.rawValue, errorTerm)
         (request.asPublished, request.seed) = (asPublished, seed)
-        var bar = ProgressBar(unit: "images")
-        let reply = try common.connect().askMerging(Saed_Request(.ablate(request))) { bar.show($0) }.ablate
-        bar.finish()
+        let reply = try common.follow(.ablate(request), unit: "images").ablate
         common.print(reply.json, reply.text(top: rows, for: .out))
     }
 }
@@ -225,9 +221,7 @@ struct Classify: ParsableCommand {
         var request = Saed_ClassifyRequest()
         if let view = view.view { request.view = view }
         (request.image, request.target, request.top) = (Saed_ImageReference(argument: target), target, top)
-        var bar = ProgressBar(unit: "images")
-        let reply = try common.connect().askMerging(Saed_Request(.classify(request))) { bar.show($0) }.classify
-        bar.finish()
+        let reply = try common.follow(.classify(request), unit: "images").classify
         common.print(reply.json, reply.text(top: Int(top), for: .out))
     }
 }

@@ -55,9 +55,7 @@ struct AdapterAdd: ParsableCommand {
     func run() throws {
         var request = Saed_AdapterAddRequest()
         (request.path, request.model, request.name, request.classPosition) = (absolutePath(file), model ?? "", name, classPosition?.rawValue ?? "")
-        var bar = ProgressBar(unit: "tensors")
-        let reply = try common.connect().ask(Saed_Request(.adapterAdd(request))) { bar.show($0) }.adapterAdd
-        bar.finish()
+        let reply = try common.follow(.adapterAdd(request), unit: "tensors").adapterAdd
         common.print(reply.json, reply.text)
     }
 }
@@ -88,7 +86,7 @@ struct AdapterActivate: ParsableCommand {
 
 struct AdapterDeactivate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "deactivate", abstract: "Encode no more images with it; what it made is kept and can be asked for.")
+        commandName: "deactivate", abstract: "Encode no more images with it and leave its views out of answers; what it made is kept until it is active again.")
     @OptionGroup var common: Common
     @OptionGroup var adapter: AdapterName
 

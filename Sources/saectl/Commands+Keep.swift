@@ -31,9 +31,7 @@ struct ModelAdd: ParsableCommand {
     func run() throws {
         var request = Saed_ModelAddRequest()
         (request.folder, request.name) = (absolutePath(folder), name)
-        var bar = ProgressBar(unit: "tensors")
-        let reply = try common.connect().ask(Saed_Request(.modelAdd(request))) { bar.show($0) }.modelAdd
-        bar.finish()
+        let reply = try common.follow(.modelAdd(request), unit: "tensors").modelAdd
         common.print(reply.json, "model '\(reply.model.name)' added" + backfillText(reply.backfill) + "\n")
     }
 }
@@ -77,9 +75,7 @@ struct SaeAdd: ParsableCommand {
     func run() throws {
         var request = Saed_SaeAddRequest()
         (request.path, request.model, request.hook, request.name) = (absolutePath(path), model ?? "", hook ?? "", name)
-        var bar = ProgressBar(unit: "tensors")
-        let reply = try common.connect().ask(Saed_Request(.saeAdd(request))) { bar.show($0) }.saeAdd
-        bar.finish()
+        let reply = try common.follow(.saeAdd(request), unit: "tensors").saeAdd
         common.print(reply.json, reply.text)
     }
 }
@@ -110,9 +106,7 @@ struct SaeRandom: ParsableCommand {
         var request = Saed_SaeRandomRequest()
         (request.name, request.like, request.model) = (name, like, model ?? "")
         if let seed { request.seed = seed }
-        var bar = ProgressBar(unit: "images")
-        let reply = try common.connect().ask(Saed_Request(.saeRandom(request))) { bar.show($0) }.saeRandom
-        bar.finish()
+        let reply = try common.follow(.saeRandom(request), unit: "images").saeRandom
         common.print(reply.json, reply.text)
     }
 }

@@ -68,9 +68,7 @@ struct Images: ParsableCommand {
         (request.base, request.adapted, request.limit, request.offset) = (range.base, range.adapted, limit, offset)
         if let label { request.label = label }
         if let dataset { request.dataset = dataset }
-        var bar = ProgressBar(unit: "images")
-        let reply = try common.connect().askMerging(Saed_Request(.disagree(request))) { bar.show($0) }.disagree
-        bar.finish()
+        let reply = try common.follow(.disagree(request), unit: "images").disagree
         common.print(reply.json, reply.images.isEmpty ? "" : reply.text(for: .out))
         common.note(reply.summary)
         if reply.images.isEmpty { throw ExitCode(ExitStatus.failed) }

@@ -133,6 +133,15 @@ struct Common: ParsableArguments {
         print(json(reply), text(reply, .out))
     }
 
+    /// Asks for what takes its time, with a progress bar; parts of the answer are merged.
+    /// - Parameter unit: of what the daemon counts.
+    func follow(_ body: Saed_Request.OneOf_Body, unit: String) throws -> Saed_Reply {
+        var bar = ProgressBar(unit: unit)
+        let reply = try connect().askMerging(Saed_Request(body)) { bar.show($0) }
+        bar.finish()
+        return reply
+    }
+
     func print(_ json: @autoclosure () -> JSON, _ text: @autoclosure () -> String) {
         Terminal.out.write(self.json ? json().text() + "\n" : text())
     }

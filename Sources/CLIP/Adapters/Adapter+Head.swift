@@ -85,7 +85,7 @@ extension Adapter {
     /// Token ids with `TextPrompt.learned` where the context goes; too long a name is cut, the end token kept.
     func ids(_ name: String, _ context: TextContext, _ tokenizer: Tokenizer) -> [Int32] {
         let learned = [Int32](repeating: TextPrompt.learned, count: context.count)
-        let words = Adapter.words(name)
+        let words = TemplateSet.words(of: name)
         let after = tokenizer.tokens(words + ".")
         // As many as the name alone has: a name that ends in a full stop makes one token with the sentence's.
         let nameCount = tokenizer.tokens(words).count
@@ -102,13 +102,11 @@ extension Adapter {
         return [tokenizer.startID] + tokens.prefix(tokenizer.contextLength - 2) + [tokenizer.endID]
     }
 
-    static func words(_ name: String) -> String { String(name.map { $0 == "_" ? " " : $0 }) }
-
     /// Class-specific contexts know their classes by what stood behind them.
     private func checkOrder(_ classes: [String], _ tokenizer: Tokenizer) throws(ModelError) {
         guard let trained = effect.classTokens else { return }
         for (index, name) in classes.enumerated() {
-            let own = tokenizer.tokens(Adapter.words(name) + ".")
+            let own = tokenizer.tokens(TemplateSet.words(of: name) + ".")
             // A long name was cut at the context's end.
             guard own.starts(with: trained[index]) else {
                 throw .prompts(

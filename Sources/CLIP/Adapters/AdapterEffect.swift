@@ -135,7 +135,7 @@ extension AdapterEffect {
         return hasher.finish()
     }
 
-    private var weightNames: [String] { Set(lowRank.keys).union(replacedShapes.keys).sorted() }
+    private var weightNames: [String] { changedNames.sorted() }
 
     private func hashWeights(_ names: [String], into hasher: inout ContentHasher) throws(CheckpointError) {
         for name in names {

@@ -1,5 +1,7 @@
 // What a file is, told by its first bytes; its name is not asked.
 
+import Glibc
+
 /// The kind of a file's content.
 public enum FileKind: Sendable, Hashable {
     case jpeg, png, webp
@@ -15,6 +17,17 @@ public enum FileKind: Sendable, Hashable {
 
     /// Bytes that `init(head:size:)` wants to see.
     public static let headBytes = 4096
+
+    /// A file's first bytes; nil where it can't be opened. O_NOFOLLOW and O_NONBLOCK: what was a file when it settled
+    /// may be a link or a FIFO by now.
+    static func readHead(_ path: String) -> [UInt8]? {
+        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        return [UInt8](unsafeUninitializedCapacity: headBytes) { buffer, count in
+            count = max(0, read(descriptor, buffer.baseAddress, buffer.count))
+        }
+    }
 
     /// - Parameters:
     ///   - head: the first `headBytes` bytes, or all there are.

@@ -28,24 +28,15 @@ final class SegmentIndex: Sendable {
     init(path: String, expecting shape: SegmentHeader) throws(StoreError) {
         let file = try MappedFile(path: path)
         let bytes = file.bytes
-        guard bytes.count >= SegmentIndex.headerBytes, Array(bytes[..<8]) == SegmentIndex.magic else {
-            throw .notAStoreFile(file: path, reason: "it does not begin with 'SAEDIDX'")
-        }
-        func word(_ offset: Int) -> Int { Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))) }
-        func long(_ offset: Int) -> UInt64 { UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) }
-        guard word(8) <= SegmentIndex.version else {
-            throw .newerVersion(file: path, found: word(8), supported: SegmentIndex.version)
-        }
-        guard XXH64.hash(UnsafeRawBufferPointer(rebasing: bytes[..<120])) == long(120), word(16) > 0, word(20) > 0 else {
-            throw .damaged(file: path, offset: 0, reason: "the header fails its checksum")
-        }
-        layout = TokenLayout(rows: word(16), columns: word(20), prompts: word(24))
-        latents = word(28)
-        slots = word(32)
+        try file.checkHeader(SegmentIndex.magic, version: SegmentIndex.version)
+        guard file.word(16) > 0, file.word(20) > 0 else { throw .damaged(file: path, offset: 0, reason: "the header fails its checksum") }
+        layout = TokenLayout(rows: file.word(16), columns: file.word(20), prompts: file.word(24))
+        latents = file.word(28)
+        slots = file.word(32)
         guard layout == shape.layout, latents == shape.latents else {
             throw .damaged(file: path, offset: 16, reason: "its shapes are not the segment's")
         }
-        let size = long(40), directory = long(48), aggregates = long(56)
+        let size = file.long(40), directory = file.long(48), aggregates = file.long(56)
         guard size == UInt64(bytes.count), directory >= UInt64(SegmentIndex.headerBytes), aggregates <= size,
             directory + UInt64(8 * (latents + 1)) <= aggregates
         else {
@@ -54,7 +45,7 @@ final class SegmentIndex: Sendable {
         self.file = file
         self.directory = Int(directory)
         aggregatesRange = Int(aggregates)..<bytes.count
-        directoryChecksum = long(64)
+        directoryChecksum = file.long(64)
     }
 
     /// Every posting of a latent, in slot order.

@@ -173,6 +173,22 @@ final class MappedFile: @unchecked Sendable {
         self.bytes = UnsafeRawBufferPointer(start: base, count: size)
     }
 
+    func word(_ offset: Int) -> Int { Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))) }
+    func long(_ offset: Int) -> UInt64 { UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) }
+
+    /// Checks the 128-byte header that derived files begin with: magic, version at 8, checksum of all before 120.
+    ///
+    /// - Throws: `notAStoreFile`, `newerVersion`, `damaged`.
+    func checkHeader(_ magic: [UInt8], version: Int) throws(StoreError) {
+        guard bytes.count >= 128, Array(bytes[..<8]) == magic else {
+            throw .notAStoreFile(file: path, reason: "it does not begin with '\(String(decoding: magic.dropLast(), as: UTF8.self))'")
+        }
+        guard word(8) <= version else { throw .newerVersion(file: path, found: word(8), supported: version) }
+        guard XXH64.hash(UnsafeRawBufferPointer(rebasing: bytes[..<120])) == long(120) else {
+            throw .damaged(file: path, offset: 0, reason: "the header fails its checksum")
+        }
+    }
+
     deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress!), bytes.count) }
 
     /// Gives the resident pages back; they are read again when touched.

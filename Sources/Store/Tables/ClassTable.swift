@@ -52,30 +52,21 @@ final class ClassTable: Sendable {
     init(path: String, expecting shape: SegmentHeader) throws(StoreError) {
         let file = try MappedFile(path: path)
         let bytes = file.bytes
-        guard bytes.count >= ClassTable.headerBytes, Array(bytes[..<8]) == ClassTable.magic else {
-            throw .notAStoreFile(file: path, reason: "it does not begin with 'SAEDTAB'")
-        }
-        func word(_ offset: Int) -> Int { Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))) }
-        func long(_ offset: Int) -> UInt64 { UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) }
-        guard word(8) <= ClassTable.version else {
-            throw .newerVersion(file: path, found: word(8), supported: ClassTable.version)
-        }
-        guard XXH64.hash(UnsafeRawBufferPointer(rebasing: bytes[..<120])) == long(120), word(20) > 0, word(24) > 0 else {
-            throw .damaged(file: path, offset: 0, reason: "the header fails its checksum")
-        }
-        latents = word(16)
-        layout = TokenLayout(rows: word(20), columns: word(24), prompts: word(28))
-        countsOnly = word(32) & 1 == 1
-        seed = long(40)
+        try file.checkHeader(ClassTable.magic, version: ClassTable.version)
+        guard file.word(20) > 0, file.word(24) > 0 else { throw .damaged(file: path, offset: 0, reason: "the header fails its checksum") }
+        latents = file.word(16)
+        layout = TokenLayout(rows: file.word(20), columns: file.word(24), prompts: file.word(28))
+        countsOnly = file.word(32) & 1 == 1
+        seed = file.long(40)
         guard layout == shape.layout, latents == shape.latents, ContentHash(bytes: Array(bytes[80..<112])) == shape.recipe else {
             throw .damaged(file: path, offset: 16, reason: "it is another view's")
         }
-        let size = long(48), directory = long(56)
+        let size = file.long(48), directory = file.long(56)
         guard size == UInt64(bytes.count), directory >= UInt64(ClassTable.headerBytes), directory <= size else {
             throw .damaged(file: path, offset: 48, reason: "\(bytes.count) bytes, the header says \(size)")
         }
         let raw = UnsafeRawBufferPointer(rebasing: bytes[Int(directory)...])
-        guard XXH64.hash(raw) == long(64) else {
+        guard XXH64.hash(raw) == file.long(64) else {
             throw .damaged(file: path, offset: Int(directory), reason: "the directory fails its checksum")
         }
         let coder = TableBlockCoder(layout: layout, latents: latents, countsOnly: countsOnly)
