@@ -237,7 +237,7 @@ import Testing
         let classes = try AdapterCase("coop-classes").classes
         #expect(
             refusal(folder.path) { _ = try adapter.head(model, classes: Array(classes.dropLast()), templates: []) }
-                == "'coop-classes.pth.tar': has contexts for 3 classes of its own, the class list has 2")
+                == "'coop-classes.pth.tar': has contexts for 3 classes of its own, the class list has 2; give the classes it was trained on, in that order")
         #expect(
             refusal(folder.path) {
                 _ = try adapter.head(model, classes: [classes[0], classes[2], classes[1]], templates: [])

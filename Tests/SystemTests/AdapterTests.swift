@@ -165,6 +165,22 @@ struct TinyLoRA {
         #expect(try text(withoutFrequency(rig.saectl(arguments: view).json()["latents"])) == text(withoutFrequency(fresh.saectl(arguments: view).json()["latents"])))
     }
 
+    @Test func aBackFillThatIsKilledGoesOnAtTheNextStart() throws {
+        let rig = try Rig.tiny()
+        for i in 0..<200 { try rig.put(Picture.png(i), "images/\(i).png") }
+        try rig.wait()
+        try rig.saectl("adapter", "add", TinyLoRA().write("lora", in: rig.source).path, "--name", "lora")
+        try eventually("some are made") { try rig.storedSnapshots() > 200 }
+        rig.kill()
+        try rig.start()
+        let watch = try rig.watching()
+        try rig.wait()
+        #expect(try rig.storedSnapshots() == 400)
+        #expect(try adapters(rig)["lora"]?["snapshots"] as? Int == 200)
+        // Only what was missing was made: never the base's again.
+        #expect(!watch.events.contains { $0["event"] as? String == "committed" && $0["view"] as? String == "tiny/base/plain" })
+    }
+
     @Test func anAdapterRemovedWhileItsBackFillRunsLeavesTheBaseAlone() throws {
         let rig = try Rig.tiny()
         for i in 0..<40 { try rig.put(Picture.png(i), "images/\(i).png") }

@@ -66,7 +66,7 @@ extension Adapter {
             guard classes.count == count else {
                 throw .prompts(
                     source: summary.path,
-                    problem: "has contexts for \(count) classes of its own, the class list has \(classes.count)")
+                    problem: "has contexts for \(count) classes of its own, the class list has \(classes.count); give the classes it was trained on, in that order")
             }
             try checkOrder(classes, tokenizer)
         }
