@@ -60,8 +60,10 @@ extension Answers {
             }
             $0.definitions = [
                 "ranked by tokens with z > 0.2 (\(body.asPublished ? "class, patches and prompts, as published" : "class and patches")) on the \(found.images == 1 ? "image" : "\(found.images) images") that both views have; gained, lost: in or out of the first \(query.k)",
+                body.asPublished
+                    ? "sparsity: share of images whose mean over all tokens is above 0; mean activation: sum of those means by such images" : "",
                 "changed: the move 1 / log2(1 + rank), in the first \(query.k) of both; frequency: share of tokens with z > 0, mean: over those",
-            ]
+            ].filter { !$0.isEmpty }
             $0.notes = notes(base, adapted, onlyBase: found.onlyBase, onlyAdapted: found.onlyAdapted, control: control)
         }
     }
@@ -125,6 +127,12 @@ extension Answers {
             $0.adaptedRank = UInt32(change.adaptedRank)
             $0.baseCount = UInt64(change.baseCount)
             $0.adaptedCount = UInt64(change.adaptedCount)
+            if let published = change.published {
+                $0.published.baseSparsity = published.baseFrequency
+                $0.published.adaptedSparsity = published.adaptedFrequency
+                if let mean = published.baseMean { $0.published.baseMean = mean }
+                if let mean = published.adaptedMean { $0.published.adaptedMean = mean }
+            }
             $0.kinds = change.kinds.map { kind in
                 .with {
                     $0.kind = TokenKind.allCases.first { $0.name == kind.kind }.map(message) ?? .patch

@@ -29,6 +29,16 @@ extension Saed_LatentChange {
                             ] as JSON
                         )
                     }, uniquingKeysWith: { $1 })),
+            "published": hasPublished ? published.json : .null,
+        ]
+    }
+}
+
+extension Saed_PublishedChange {
+    var json: JSON {
+        [
+            "base_sparsity": JSON(baseSparsity), "adapted_sparsity": JSON(adaptedSparsity), "base_mean": .optional(baseMean, hasBaseMean),
+            "adapted_mean": .optional(adaptedMean, hasAdaptedMean),
         ]
     }
 }

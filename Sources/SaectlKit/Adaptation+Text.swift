@@ -17,14 +17,24 @@ extension Terminal {
             latents.map { "\($0.latent)" }, arrows(latents.map { (rank($0.baseRank), rank($0.adaptedRank)) }),
             arrows(latents.map { ("\($0.baseCount)", "\($0.adaptedCount)") }),
         ]
+        func shares(_ pairs: [(Double, Double)]) -> [String] { arrows(pairs.map { (($0 * 100).fixed(2), ($1 * 100).fixed(2) + " %") }) }
+        func means(_ pairs: [(Double?, Double?)]) -> [String] { arrows(pairs.map { ($0?.fixed(3) ?? "-", $1?.fixed(3) ?? "-") }) }
+        let isPublished = latents.contains(where: \.hasPublished)
+        if isPublished {
+            columns += ["SPARSITY".right, "MEAN ACTIVATION".right]
+            cells.append(shares(latents.map { ($0.published.baseSparsity, $0.published.adaptedSparsity) }))
+            cells.append(
+                means(
+                    latents.map(\.published).map { ($0.hasBaseMean ? $0.baseMean : nil, $0.hasAdaptedMean ? $0.adaptedMean : nil) }))
+        }
         for (place, kind) in kinds.enumerated() {
             let of = latents.map { latent in latent.kinds.first { $0.kind == kind } ?? .init() }
             for (title, texts) in [
-                ("FREQUENCY", arrows(of.map { (($0.baseFrequency * 100).fixed(2), ($0.adaptedFrequency * 100).fixed(2) + " %") })),
-                ("MEAN", arrows(of.map { ($0.hasBaseMean ? $0.baseMean.fixed(3) : "-", $0.hasAdaptedMean ? $0.adaptedMean.fixed(3) : "-") })),
+                ("FREQUENCY", shares(of.map { ($0.baseFrequency, $0.adaptedFrequency) })),
+                ("MEAN", means(of.map { ($0.hasBaseMean ? $0.baseMean : nil, $0.hasAdaptedMean ? $0.adaptedMean : nil) })),
             ] {
                 let column = "\(kind.name.uppercased()) \(title)".right
-                columns.append(place == 0 ? column : column.optional)
+                columns.append(place == 0 && !isPublished ? column : column.optional)
                 cells.append(texts)
             }
         }

@@ -48,6 +48,15 @@ import Testing
         let compare = try rig.json("compare", "base..coop", "--dataset", "shifted")
         #expect(compare["cosine"] as? Double == 1)
         #expect((compare["notes"] as? [String])?.contains { $0.contains("see the same") } == true)
+        // As published: for base, whose layout has no prompts, the mean is what `latent` calls the mean with the class token.
+        let published = try rig.json("compare", "base..maple", "--as-published")
+        let change = try #require((published["changed"] as? [[String: Any]])?.first)
+        let figures = try #require(change["published"] as? [String: Double])
+        let latent = try rig.json("latent", "\(try #require(change["latent"] as? Int))", "--view", "scenes/base/scenes")
+        let withClass = try #require((latent["statistics"] as? [String: Any])?["mean_with_class"] as? Double)
+        #expect(abs(try #require(figures["base_mean"]) - withClass) <= 1e-6 * withClass)
+        #expect(try #require(figures["adapted_sparsity"]) <= 1 && figures["adapted_mean"] != figures["base_mean"])
+        #expect(((try rig.json("compare", "base..maple")["changed"] as? [[String: Any]])?.first)?["published"] is NSNull)
         // Every latent on is the reconstruction, none on is its bias alone.
         let ablation = try rig.json("ablate", "--view", "scenes/vpt/scenes", "--dataset", "shifted", "--top", "50,all")
         let points = try #require(ablation["points"] as? [[String: Any]])

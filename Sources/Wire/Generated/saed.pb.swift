@@ -3332,9 +3332,59 @@ public nonisolated struct Saed_LatentChange: Sendable {
 
   public var kinds: [Saed_KindChange] = []
 
+  /// Where a comparison was asked for as published.
+  public var published: Saed_PublishedChange {
+    get {_published ?? Saed_PublishedChange()}
+    set {_published = newValue}
+  }
+  /// Returns true if `published` has been explicitly set.
+  public var hasPublished: Bool {self._published != nil}
+  /// Clears the value of `published`. Subsequent reads from it will return its default value.
+  public mutating func clearPublished() {self._published = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+
+  fileprivate var _published: Saed_PublishedChange? = nil
+}
+
+/// The paper's figures of a latent over images, each image's mean over all tokens of its view, prompts included.
+public nonisolated struct Saed_PublishedChange: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Share of images whose mean is above 0.
+  public var baseSparsity: Double = 0
+
+  public var adaptedSparsity: Double = 0
+
+  /// Sum of the means by the number of images where it is above 0; absent where there are none.
+  public var baseMean: Double {
+    get {_baseMean ?? 0}
+    set {_baseMean = newValue}
+  }
+  /// Returns true if `baseMean` has been explicitly set.
+  public var hasBaseMean: Bool {self._baseMean != nil}
+  /// Clears the value of `baseMean`. Subsequent reads from it will return its default value.
+  public mutating func clearBaseMean() {self._baseMean = nil}
+
+  public var adaptedMean: Double {
+    get {_adaptedMean ?? 0}
+    set {_adaptedMean = newValue}
+  }
+  /// Returns true if `adaptedMean` has been explicitly set.
+  public var hasAdaptedMean: Bool {self._adaptedMean != nil}
+  /// Clears the value of `adaptedMean`. Subsequent reads from it will return its default value.
+  public mutating func clearAdaptedMean() {self._adaptedMean = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _baseMean: Double? = nil
+  fileprivate var _adaptedMean: Double? = nil
 }
 
 /// One CompareReply.
@@ -9659,7 +9709,7 @@ nonisolated extension Saed_KindChange: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension Saed_LatentChange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".LatentChange"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}latent\0\u{3}base_rank\0\u{3}adapted_rank\0\u{3}base_count\0\u{3}adapted_count\0\u{1}kinds\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}latent\0\u{3}base_rank\0\u{3}adapted_rank\0\u{3}base_count\0\u{3}adapted_count\0\u{1}kinds\0\u{1}published\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -9673,12 +9723,17 @@ nonisolated extension Saed_LatentChange: SwiftProtobuf.Message, SwiftProtobuf._M
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.baseCount) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.adaptedCount) }()
       case 6: try { try decoder.decodeRepeatedMessageField(value: &self.kinds) }()
+      case 7: try { try decoder.decodeSingularMessageField(value: &self._published) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.latent != 0 {
       try visitor.visitSingularUInt32Field(value: self.latent, fieldNumber: 1)
     }
@@ -9697,6 +9752,9 @@ nonisolated extension Saed_LatentChange: SwiftProtobuf.Message, SwiftProtobuf._M
     if !self.kinds.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.kinds, fieldNumber: 6)
     }
+    try { if let v = self._published {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -9707,6 +9765,56 @@ nonisolated extension Saed_LatentChange: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.baseCount != rhs.baseCount {return false}
     if lhs.adaptedCount != rhs.adaptedCount {return false}
     if lhs.kinds != rhs.kinds {return false}
+    if lhs._published != rhs._published {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_PublishedChange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PublishedChange"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}base_sparsity\0\u{3}adapted_sparsity\0\u{3}base_mean\0\u{3}adapted_mean\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularDoubleField(value: &self.baseSparsity) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.adaptedSparsity) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self._baseMean) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self._adaptedMean) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.baseSparsity.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.baseSparsity, fieldNumber: 1)
+    }
+    if self.adaptedSparsity.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.adaptedSparsity, fieldNumber: 2)
+    }
+    try { if let v = self._baseMean {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._adaptedMean {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 4)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_PublishedChange, rhs: Saed_PublishedChange) -> Bool {
+    if lhs.baseSparsity != rhs.baseSparsity {return false}
+    if lhs.adaptedSparsity != rhs.adaptedSparsity {return false}
+    if lhs._baseMean != rhs._baseMean {return false}
+    if lhs._adaptedMean != rhs._adaptedMean {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
