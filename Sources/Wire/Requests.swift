@@ -34,6 +34,13 @@ extension Saed_Request {
         case .classify: "classify"
         case .saeRandom: "sae random"
         case .disagree: "images disagree"
+        case .explain: "explain"
+        case .steer: "steer"
+        case .find: "find"
+        case .name: "name"
+        case .similar: "similar"
+        case .report: "report"
+        case .atlas: "atlas"
         case nil: "unknown"
         }
     }

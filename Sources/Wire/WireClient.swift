@@ -251,7 +251,7 @@ public final class WireClient {
 /// Messages to payloads and back.
 public enum WireFormat {
     /// The newest minor version of the protocol that this code knows.
-    public static let minor: UInt32 = 1
+    public static let minor: UInt32 = 2
 
     public static func bytes(_ message: some Message) -> [UInt8] {
         // Fails only for proto2's required fields; there are none.

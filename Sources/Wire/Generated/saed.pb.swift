@@ -922,6 +922,63 @@ public nonisolated struct Saed_Request: Sendable {
     set {body = .disagree(newValue)}
   }
 
+  /// From here on: version 1.2.
+  public var explain: Saed_ExplainRequest {
+    get {
+      if case .explain(let v)? = body {return v}
+      return Saed_ExplainRequest()
+    }
+    set {body = .explain(newValue)}
+  }
+
+  public var steer: Saed_SteerRequest {
+    get {
+      if case .steer(let v)? = body {return v}
+      return Saed_SteerRequest()
+    }
+    set {body = .steer(newValue)}
+  }
+
+  public var find: Saed_FindRequest {
+    get {
+      if case .find(let v)? = body {return v}
+      return Saed_FindRequest()
+    }
+    set {body = .find(newValue)}
+  }
+
+  public var name: Saed_NameRequest {
+    get {
+      if case .name(let v)? = body {return v}
+      return Saed_NameRequest()
+    }
+    set {body = .name(newValue)}
+  }
+
+  public var similar: Saed_SimilarRequest {
+    get {
+      if case .similar(let v)? = body {return v}
+      return Saed_SimilarRequest()
+    }
+    set {body = .similar(newValue)}
+  }
+
+  public var report: Saed_ReportRequest {
+    get {
+      if case .report(let v)? = body {return v}
+      return Saed_ReportRequest()
+    }
+    set {body = .report(newValue)}
+  }
+
+  public var atlas: Saed_AtlasRequest {
+    get {
+      if case .atlas(let v)? = body {return v}
+      return Saed_AtlasRequest()
+    }
+    set {body = .atlas(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -956,6 +1013,14 @@ public nonisolated struct Saed_Request: Sendable {
     case classify(Saed_ClassifyRequest)
     case saeRandom(Saed_SaeRandomRequest)
     case disagree(Saed_DisagreeRequest)
+    /// From here on: version 1.2.
+    case explain(Saed_ExplainRequest)
+    case steer(Saed_SteerRequest)
+    case find(Saed_FindRequest)
+    case name(Saed_NameRequest)
+    case similar(Saed_SimilarRequest)
+    case report(Saed_ReportRequest)
+    case atlas(Saed_AtlasRequest)
 
   }
 
@@ -1211,6 +1276,62 @@ public nonisolated struct Saed_Reply: Sendable {
     set {body = .disagree(newValue)}
   }
 
+  public var explain: Saed_ExplainReply {
+    get {
+      if case .explain(let v)? = body {return v}
+      return Saed_ExplainReply()
+    }
+    set {body = .explain(newValue)}
+  }
+
+  public var steer: Saed_SteerReply {
+    get {
+      if case .steer(let v)? = body {return v}
+      return Saed_SteerReply()
+    }
+    set {body = .steer(newValue)}
+  }
+
+  public var find: Saed_FindReply {
+    get {
+      if case .find(let v)? = body {return v}
+      return Saed_FindReply()
+    }
+    set {body = .find(newValue)}
+  }
+
+  public var name: Saed_NameReply {
+    get {
+      if case .name(let v)? = body {return v}
+      return Saed_NameReply()
+    }
+    set {body = .name(newValue)}
+  }
+
+  public var similar: Saed_SimilarReply {
+    get {
+      if case .similar(let v)? = body {return v}
+      return Saed_SimilarReply()
+    }
+    set {body = .similar(newValue)}
+  }
+
+  public var report: Saed_ReportReply {
+    get {
+      if case .report(let v)? = body {return v}
+      return Saed_ReportReply()
+    }
+    set {body = .report(newValue)}
+  }
+
+  public var atlas: Saed_AtlasReply {
+    get {
+      if case .atlas(let v)? = body {return v}
+      return Saed_AtlasReply()
+    }
+    set {body = .atlas(newValue)}
+  }
+
   public var array: Saed_ArrayHeader {
     get {
       if case .array(let v)? = body {return v}
@@ -1252,6 +1373,13 @@ public nonisolated struct Saed_Reply: Sendable {
     case classify(Saed_ClassifyReply)
     case saeRandom(Saed_SaeAddReply)
     case disagree(Saed_DisagreeReply)
+    case explain(Saed_ExplainReply)
+    case steer(Saed_SteerReply)
+    case find(Saed_FindReply)
+    case name(Saed_NameReply)
+    case similar(Saed_SimilarReply)
+    case report(Saed_ReportReply)
+    case atlas(Saed_AtlasReply)
     case array(Saed_ArrayHeader)
 
   }
@@ -4466,6 +4594,1218 @@ public nonisolated struct Saed_DisagreeReply: Sendable {
   public init() {}
 }
 
+/// Why the adapted view's answer is another one than the base's. The *margin* is a view's logit of one class less that of
+/// another; what is explained is its change from base to adapted.
+public nonisolated struct Saed_ExplainRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var image: Saed_ImageReference {
+    get {_image ?? Saed_ImageReference()}
+    set {_image = newValue}
+  }
+  /// Returns true if `image` has been explicitly set.
+  public var hasImage: Bool {self._image != nil}
+  /// Clears the value of `image`. Subsequent reads from it will return its default value.
+  public mutating func clearImage() {self._image = nil}
+
+  public var base: Saed_ViewName {
+    get {_base ?? Saed_ViewName()}
+    set {_base = newValue}
+  }
+  /// Returns true if `base` has been explicitly set.
+  public var hasBase: Bool {self._base != nil}
+  /// Clears the value of `base`. Subsequent reads from it will return its default value.
+  public mutating func clearBase() {self._base = nil}
+
+  public var adapted: Saed_ViewName {
+    get {_adapted ?? Saed_ViewName()}
+    set {_adapted = newValue}
+  }
+  /// Returns true if `adapted` has been explicitly set.
+  public var hasAdapted: Bool {self._adapted != nil}
+  /// Clears the value of `adapted`. Subsequent reads from it will return its default value.
+  public mutating func clearAdapted() {self._adapted = nil}
+
+  /// Latents listed; 0: 10.
+  public var top: UInt32 = 0
+
+  /// The margin's classes. Empty: the adapted view's answer, against the base's; where both are the same, against the
+  /// base's next.
+  public var className: String = String()
+
+  public var against: String = String()
+
+  /// Keeps what the SAE doesn't reconstruct; activations that were not kept are computed again from the image.
+  public var errorTerm: Bool = false
+
+  /// Of the random latents. Absent: 0.
+  public var seed: UInt64 {
+    get {_seed ?? 0}
+    set {_seed = newValue}
+  }
+  /// Returns true if `seed` has been explicitly set.
+  public var hasSeed: Bool {self._seed != nil}
+  /// Clears the value of `seed`. Subsequent reads from it will return its default value.
+  public mutating func clearSeed() {self._seed = nil}
+
+  /// Also sends the array "png": the image, and over it where the latents moved the margin.
+  public var picture: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _image: Saed_ImageReference? = nil
+  fileprivate var _base: Saed_ViewName? = nil
+  fileprivate var _adapted: Saed_ViewName? = nil
+  fileprivate var _seed: UInt64? = nil
+}
+
+public nonisolated struct Saed_PatchContribution: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var patch: Saed_Patch {
+    get {_patch ?? Saed_Patch()}
+    set {_patch = newValue}
+  }
+  /// Returns true if `patch` has been explicitly set.
+  public var hasPatch: Bool {self._patch != nil}
+  /// Clears the value of `patch`. Subsequent reads from it will return its default value.
+  public mutating func clearPatch() {self._patch = nil}
+
+  public var contribution: Double = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _patch: Saed_Patch? = nil
+}
+
+public nonisolated struct Saed_ExplainedLatent: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var latent: UInt32 {
+    get {_storage._latent}
+    set {_uniqueStorage()._latent = newValue}
+  }
+
+  /// To the change of the margin: change of the latent times its direction's effect through what lies above the hook,
+  /// over all tokens; of it at the class token and on the patches.
+  public var contribution: Double {
+    get {_storage._contribution}
+    set {_uniqueStorage()._contribution = newValue}
+  }
+
+  public var classToken: Double {
+    get {_storage._classToken}
+    set {_uniqueStorage()._classToken = newValue}
+  }
+
+  public var patches: Double {
+    get {_storage._patches}
+    set {_uniqueStorage()._patches = newValue}
+  }
+
+  /// The patches that contribute most, up or down.
+  public var strongest: [Saed_PatchContribution] {
+    get {_storage._strongest}
+    set {_uniqueStorage()._strongest = newValue}
+  }
+
+  /// Means over the patches, and values at the class token.
+  public var baseMean: Double {
+    get {_storage._baseMean}
+    set {_uniqueStorage()._baseMean = newValue}
+  }
+
+  public var adaptedMean: Double {
+    get {_storage._adaptedMean}
+    set {_uniqueStorage()._adaptedMean = newValue}
+  }
+
+  public var baseClassValue: Double {
+    get {_storage._baseClassValue}
+    set {_uniqueStorage()._baseClassValue = newValue}
+  }
+
+  public var adaptedClassValue: Double {
+    get {_storage._adaptedClassValue}
+    set {_uniqueStorage()._adaptedClassValue = newValue}
+  }
+
+  /// Change of the margin when this latent alone is set back to its base values: no estimate, but a run.
+  public var alone: Double {
+    get {_storage._alone}
+    set {_uniqueStorage()._alone = newValue}
+  }
+
+  /// Share of the adapted view's images on which it is active.
+  public var frequency: Double {
+    get {_storage._frequency}
+    set {_uniqueStorage()._frequency = newValue}
+  }
+
+  /// Absent: it was never named.
+  public var name: Saed_LatentName {
+    get {_storage._name ?? Saed_LatentName()}
+    set {_uniqueStorage()._name = newValue}
+  }
+  /// Returns true if `name` has been explicitly set.
+  public var hasName: Bool {_storage._name != nil}
+  /// Clears the value of `name`. Subsequent reads from it will return its default value.
+  public mutating func clearName() {_uniqueStorage()._name = nil}
+
+  /// Its strongest images in the adapted view.
+  public var top: [Saed_RankedImage] {
+    get {_storage._top}
+    set {_uniqueStorage()._top = newValue}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// A part of the change; they add up to it.
+public nonisolated struct Saed_ExplainedPart: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// "text side", "above the hook", "latents", "quadrature", "SAE error".
+  public var part: String = String()
+
+  public var change: Double = 0
+
+  public var definition: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// What is answered when some latents are set back to their base values.
+public nonisolated struct Saed_SetBack: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// "listed", "random" (as many of the others that changed), "all".
+  public var what: String = String()
+
+  public var latents: UInt32 = 0
+
+  public var margin: Double = 0
+
+  public var answer: String = String()
+
+  public var probability: Double = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// One ExplainReply, then the array "png" where it was asked for.
+public nonisolated struct Saed_ExplainReply: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var image: Saed_ImageInfo {
+    get {_storage._image ?? Saed_ImageInfo()}
+    set {_uniqueStorage()._image = newValue}
+  }
+  /// Returns true if `image` has been explicitly set.
+  public var hasImage: Bool {_storage._image != nil}
+  /// Clears the value of `image`. Subsequent reads from it will return its default value.
+  public mutating func clearImage() {_uniqueStorage()._image = nil}
+
+  public var base: Saed_ViewName {
+    get {_storage._base ?? Saed_ViewName()}
+    set {_uniqueStorage()._base = newValue}
+  }
+  /// Returns true if `base` has been explicitly set.
+  public var hasBase: Bool {_storage._base != nil}
+  /// Clears the value of `base`. Subsequent reads from it will return its default value.
+  public mutating func clearBase() {_uniqueStorage()._base = nil}
+
+  public var adapted: Saed_ViewName {
+    get {_storage._adapted ?? Saed_ViewName()}
+    set {_uniqueStorage()._adapted = newValue}
+  }
+  /// Returns true if `adapted` has been explicitly set.
+  public var hasAdapted: Bool {_storage._adapted != nil}
+  /// Clears the value of `adapted`. Subsequent reads from it will return its default value.
+  public mutating func clearAdapted() {_uniqueStorage()._adapted = nil}
+
+  public var className: String {
+    get {_storage._className}
+    set {_uniqueStorage()._className = newValue}
+  }
+
+  public var against: String {
+    get {_storage._against}
+    set {_uniqueStorage()._against = newValue}
+  }
+
+  /// What each view answers, the likeliest five.
+  public var baseClasses: [Saed_ClassProbability] {
+    get {_storage._baseClasses}
+    set {_uniqueStorage()._baseClasses = newValue}
+  }
+
+  public var adaptedClasses: [Saed_ClassProbability] {
+    get {_storage._adaptedClasses}
+    set {_uniqueStorage()._adaptedClasses = newValue}
+  }
+
+  public var baseMargin: Double {
+    get {_storage._baseMargin}
+    set {_uniqueStorage()._baseMargin = newValue}
+  }
+
+  public var adaptedMargin: Double {
+    get {_storage._adaptedMargin}
+    set {_uniqueStorage()._adaptedMargin = newValue}
+  }
+
+  public var change: Double {
+    get {_storage._change}
+    set {_uniqueStorage()._change = newValue}
+  }
+
+  public var parts: [Saed_ExplainedPart] {
+    get {_storage._parts}
+    set {_uniqueStorage()._parts = newValue}
+  }
+
+  /// By the size of their contribution, up or down.
+  public var latents: [Saed_ExplainedLatent] {
+    get {_storage._latents}
+    set {_uniqueStorage()._latents = newValue}
+  }
+
+  /// Latents that have another value in the two views, and what the listed ones contribute together.
+  public var changedLatents: UInt32 {
+    get {_storage._changedLatents}
+    set {_uniqueStorage()._changedLatents = newValue}
+  }
+
+  public var listed: Double {
+    get {_storage._listed}
+    set {_uniqueStorage()._listed = newValue}
+  }
+
+  /// The adapted margin as the same run gives it with nothing set back.
+  public var marginWithout: Double {
+    get {_storage._marginWithout}
+    set {_uniqueStorage()._marginWithout = newValue}
+  }
+
+  public var setBack: [Saed_SetBack] {
+    get {_storage._setBack}
+    set {_uniqueStorage()._setBack = newValue}
+  }
+
+  public var layout: Saed_TokenLayout {
+    get {_storage._layout ?? Saed_TokenLayout()}
+    set {_uniqueStorage()._layout = newValue}
+  }
+  /// Returns true if `layout` has been explicitly set.
+  public var hasLayout: Bool {_storage._layout != nil}
+  /// Clears the value of `layout`. Subsequent reads from it will return its default value.
+  public mutating func clearLayout() {_uniqueStorage()._layout = nil}
+
+  /// Contribution of each patch, over all latents, row by row.
+  public var patchContributions: [Float] {
+    get {_storage._patchContributions}
+    set {_uniqueStorage()._patchContributions = newValue}
+  }
+
+  /// Of the integral along the path from base to adapted.
+  public var nodes: UInt32 {
+    get {_storage._nodes}
+    set {_uniqueStorage()._nodes = newValue}
+  }
+
+  public var errorTerm: Bool {
+    get {_storage._errorTerm}
+    set {_uniqueStorage()._errorTerm = newValue}
+  }
+
+  public var definitions: [String] {
+    get {_storage._definitions}
+    set {_uniqueStorage()._definitions = newValue}
+  }
+
+  public var notes: [String] {
+    get {_storage._notes}
+    set {_uniqueStorage()._notes = newValue}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+public nonisolated struct Saed_LatentEdit: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var latent: UInt32 = 0
+
+  /// Absent: class token and patches.
+  public var place: Saed_LatentEdit.OneOf_Place? = nil
+
+  public var patch: Saed_Patch {
+    get {
+      if case .patch(let v)? = place {return v}
+      return Saed_Patch()
+    }
+    set {place = .patch(newValue)}
+  }
+
+  /// Always true where it is sent.
+  public var classToken: Bool {
+    get {
+      if case .classToken(let v)? = place {return v}
+      return false
+    }
+    set {place = .classToken(newValue)}
+  }
+
+  public var change: Saed_LatentEdit.OneOf_Change? = nil
+
+  public var scale: Float {
+    get {
+      if case .scale(let v)? = change {return v}
+      return 0
+    }
+    set {change = .scale(newValue)}
+  }
+
+  public var to: Float {
+    get {
+      if case .to(let v)? = change {return v}
+      return 0
+    }
+    set {change = .to(newValue)}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  /// Absent: class token and patches.
+  public nonisolated enum OneOf_Place: Equatable, Sendable {
+    case patch(Saed_Patch)
+    /// Always true where it is sent.
+    case classToken(Bool)
+
+  }
+
+  public nonisolated enum OneOf_Change: Equatable, Sendable {
+    case scale(Float)
+    case to(Float)
+
+  }
+
+  public init() {}
+}
+
+/// What is answered where some latents have other values. A later edit of the same latent and token wins.
+public nonisolated struct Saed_SteerRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var image: Saed_ImageReference {
+    get {_image ?? Saed_ImageReference()}
+    set {_image = newValue}
+  }
+  /// Returns true if `image` has been explicitly set.
+  public var hasImage: Bool {self._image != nil}
+  /// Clears the value of `image`. Subsequent reads from it will return its default value.
+  public mutating func clearImage() {self._image = nil}
+
+  public var view: Saed_ViewName {
+    get {_view ?? Saed_ViewName()}
+    set {_view = newValue}
+  }
+  /// Returns true if `view` has been explicitly set.
+  public var hasView: Bool {self._view != nil}
+  /// Clears the value of `view`. Subsequent reads from it will return its default value.
+  public mutating func clearView() {self._view = nil}
+
+  public var edits: [Saed_LatentEdit] = []
+
+  /// As in ExplainRequest.
+  public var errorTerm: Bool = false
+
+  /// Classes listed; 0: 5.
+  public var top: UInt32 = 0
+
+  /// Of the random latents. Absent: 0.
+  public var seed: UInt64 {
+    get {_seed ?? 0}
+    set {_seed = newValue}
+  }
+  /// Returns true if `seed` has been explicitly set.
+  public var hasSeed: Bool {self._seed != nil}
+  /// Clears the value of `seed`. Subsequent reads from it will return its default value.
+  public mutating func clearSeed() {self._seed = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _image: Saed_ImageReference? = nil
+  fileprivate var _view: Saed_ViewName? = nil
+  fileprivate var _seed: UInt64? = nil
+}
+
+public nonisolated struct Saed_SteeredClass: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var name: String = String()
+
+  public var probabilityBefore: Double = 0
+
+  public var probabilityAfter: Double = 0
+
+  public var logitBefore: Double = 0
+
+  public var logitAfter: Double = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Saed_SteeredLatent: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var latent: UInt32 = 0
+
+  /// Tokens whose value changes.
+  public var tokens: UInt32 = 0
+
+  /// Sums over class token and patches.
+  public var before: Double = 0
+
+  public var after: Double = 0
+
+  public var name: Saed_LatentName {
+    get {_name ?? Saed_LatentName()}
+    set {_name = newValue}
+  }
+  /// Returns true if `name` has been explicitly set.
+  public var hasName: Bool {self._name != nil}
+  /// Clears the value of `name`. Subsequent reads from it will return its default value.
+  public mutating func clearName() {self._name = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _name: Saed_LatentName? = nil
+}
+
+public nonisolated struct Saed_SteeredView: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var view: Saed_ViewName {
+    get {_view ?? Saed_ViewName()}
+    set {_view = newValue}
+  }
+  /// Returns true if `view` has been explicitly set.
+  public var hasView: Bool {self._view != nil}
+  /// Clears the value of `view`. Subsequent reads from it will return its default value.
+  public mutating func clearView() {self._view = nil}
+
+  /// As the view answers: nothing goes through the SAE.
+  public var answer: String = String()
+
+  public var probability: Double = 0
+
+  /// The same run without and with the edits.
+  public var answerBefore: String = String()
+
+  public var answerAfter: String = String()
+
+  /// The likeliest, before or after.
+  public var classes: [Saed_SteeredClass] = []
+
+  public var latents: [Saed_SteeredLatent] = []
+
+  /// Half the sum of the probabilities' absolute changes: 0 nothing moves, 1 all of it.
+  public var moved: Double = 0
+
+  /// The control: the mean of it over equally large edits of random latents on the same tokens, and how many of those.
+  public var movedRandom: Double = 0
+
+  public var randomEdits: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _view: Saed_ViewName? = nil
+}
+
+/// The view that was asked for first, then the model's other views with this SAE that have the image.
+public nonisolated struct Saed_SteerReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var image: Saed_ImageInfo {
+    get {_image ?? Saed_ImageInfo()}
+    set {_image = newValue}
+  }
+  /// Returns true if `image` has been explicitly set.
+  public var hasImage: Bool {self._image != nil}
+  /// Clears the value of `image`. Subsequent reads from it will return its default value.
+  public mutating func clearImage() {self._image = nil}
+
+  public var views: [Saed_SteeredView] = []
+
+  public var errorTerm: Bool = false
+
+  public var definitions: [String] = []
+
+  public var notes: [String] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _image: Saed_ImageInfo? = nil
+}
+
+public nonisolated struct Saed_WordScore: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var word: String = String()
+
+  public var score: Double = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Words for a latent: never surer than `sure` says.
+public nonisolated struct Saed_LatentName: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var latent: UInt32 = 0
+
+  /// The best word; empty: it was active nowhere.
+  public var word: String = String()
+
+  public var sure: Bool = false
+
+  public var score: Double = 0
+
+  /// Why it is not sure.
+  public var reason: String = String()
+
+  /// The best word first.
+  public var candidates: [Saed_WordScore] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Saed_FindRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var text: String = String()
+
+  public var view: Saed_ViewName {
+    get {_view ?? Saed_ViewName()}
+    set {_view = newValue}
+  }
+  /// Returns true if `view` has been explicitly set.
+  public var hasView: Bool {self._view != nil}
+  /// Clears the value of `view`. Subsequent reads from it will return its default value.
+  public mutating func clearView() {self._view = nil}
+
+  /// Latents and images listed; 0: 10.
+  public var top: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _view: Saed_ViewName? = nil
+}
+
+public nonisolated struct Saed_FoundLatent: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var latent: UInt32 = 0
+
+  public var score: Double = 0
+
+  public var frequency: Double = 0
+
+  public var mean: Double = 0
+
+  public var name: Saed_LatentName {
+    get {_name ?? Saed_LatentName()}
+    set {_name = newValue}
+  }
+  /// Returns true if `name` has been explicitly set.
+  public var hasName: Bool {self._name != nil}
+  /// Clears the value of `name`. Subsequent reads from it will return its default value.
+  public mutating func clearName() {self._name = nil}
+
+  /// Its strongest image.
+  public var top: Saed_RankedImage {
+    get {_top ?? Saed_RankedImage()}
+    set {_top = newValue}
+  }
+  /// Returns true if `top` has been explicitly set.
+  public var hasTop: Bool {self._top != nil}
+  /// Clears the value of `top`. Subsequent reads from it will return its default value.
+  public mutating func clearTop() {self._top = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _name: Saed_LatentName? = nil
+  fileprivate var _top: Saed_RankedImage? = nil
+}
+
+public nonisolated struct Saed_FoundImage: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var image: Saed_ImageInfo {
+    get {_image ?? Saed_ImageInfo()}
+    set {_image = newValue}
+  }
+  /// Returns true if `image` has been explicitly set.
+  public var hasImage: Bool {self._image != nil}
+  /// Clears the value of `image`. Subsequent reads from it will return its default value.
+  public mutating func clearImage() {self._image = nil}
+
+  public var score: Double = 0
+
+  public var rank: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _image: Saed_ImageInfo? = nil
+}
+
+public nonisolated struct Saed_FindReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var view: Saed_ViewName {
+    get {_view ?? Saed_ViewName()}
+    set {_view = newValue}
+  }
+  /// Returns true if `view` has been explicitly set.
+  public var hasView: Bool {self._view != nil}
+  /// Clears the value of `view`. Subsequent reads from it will return its default value.
+  public mutating func clearView() {self._view = nil}
+
+  public var text: String = String()
+
+  public var latents: [Saed_FoundLatent] = []
+
+  public var images: [Saed_FoundImage] = []
+
+  /// The controls: the mean score of all latents, and of all images.
+  public var meanLatentScore: Double = 0
+
+  public var meanImageScore: Double = 0
+
+  public var definitions: [String] = []
+
+  public var notes: [String] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _view: Saed_ViewName? = nil
+}
+
+public nonisolated struct Saed_NameRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var view: Saed_ViewName {
+    get {_view ?? Saed_ViewName()}
+    set {_view = newValue}
+  }
+  /// Returns true if `view` has been explicitly set.
+  public var hasView: Bool {self._view != nil}
+  /// Clears the value of `view`. Subsequent reads from it will return its default value.
+  public mutating func clearView() {self._view = nil}
+
+  /// Absent: every latent.
+  public var latent: UInt32 {
+    get {_latent ?? 0}
+    set {_latent = newValue}
+  }
+  /// Returns true if `latent` has been explicitly set.
+  public var hasLatent: Bool {self._latent != nil}
+  /// Clears the value of `latent`. Subsequent reads from it will return its default value.
+  public mutating func clearLatent() {self._latent = nil}
+
+  /// Instead of the list that ships.
+  public var words: [String] = []
+
+  /// Candidates listed; 0: 5.
+  public var top: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _view: Saed_ViewName? = nil
+  fileprivate var _latent: UInt32? = nil
+}
+
+/// Progress frames (latents), then one or more NameReply: merged, lists grow.
+public nonisolated struct Saed_NameReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var view: Saed_ViewName {
+    get {_view ?? Saed_ViewName()}
+    set {_view = newValue}
+  }
+  /// Returns true if `view` has been explicitly set.
+  public var hasView: Bool {self._view != nil}
+  /// Clears the value of `view`. Subsequent reads from it will return its default value.
+  public mutating func clearView() {self._view = nil}
+
+  public var names: [Saed_LatentName] = []
+
+  /// Of all latents asked for.
+  public var sure: UInt32 = 0
+
+  public var unsure: UInt32 = 0
+
+  public var silent: UInt32 = 0
+
+  /// That were tried, and that the model's vocabulary doesn't have.
+  public var words: UInt32 = 0
+
+  public var wordsSkipped: UInt32 = 0
+
+  public var images: UInt64 = 0
+
+  public var definitions: [String] = []
+
+  public var notes: [String] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _view: Saed_ViewName? = nil
+}
+
+public nonisolated struct Saed_SimilarRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var image: Saed_ImageReference {
+    get {_image ?? Saed_ImageReference()}
+    set {_image = newValue}
+  }
+  /// Returns true if `image` has been explicitly set.
+  public var hasImage: Bool {self._image != nil}
+  /// Clears the value of `image`. Subsequent reads from it will return its default value.
+  public mutating func clearImage() {self._image = nil}
+
+  /// Absent: the whole image.
+  public var patch: Saed_Patch {
+    get {_patch ?? Saed_Patch()}
+    set {_patch = newValue}
+  }
+  /// Returns true if `patch` has been explicitly set.
+  public var hasPatch: Bool {self._patch != nil}
+  /// Clears the value of `patch`. Subsequent reads from it will return its default value.
+  public mutating func clearPatch() {self._patch = nil}
+
+  public var view: Saed_ViewName {
+    get {_view ?? Saed_ViewName()}
+    set {_view = newValue}
+  }
+  /// Returns true if `view` has been explicitly set.
+  public var hasView: Bool {self._view != nil}
+  /// Clears the value of `view`. Subsequent reads from it will return its default value.
+  public mutating func clearView() {self._view = nil}
+
+  /// 0: 10.
+  public var limit: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _image: Saed_ImageReference? = nil
+  fileprivate var _patch: Saed_Patch? = nil
+  fileprivate var _view: Saed_ViewName? = nil
+}
+
+public nonisolated struct Saed_SharedLatent: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var latent: UInt32 = 0
+
+  /// Of the score.
+  public var share: Double = 0
+
+  /// In what was asked about, and in this one.
+  public var value: Double = 0
+
+  public var other: Double = 0
+
+  public var name: Saed_LatentName {
+    get {_name ?? Saed_LatentName()}
+    set {_name = newValue}
+  }
+  /// Returns true if `name` has been explicitly set.
+  public var hasName: Bool {self._name != nil}
+  /// Clears the value of `name`. Subsequent reads from it will return its default value.
+  public mutating func clearName() {self._name = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _name: Saed_LatentName? = nil
+}
+
+public nonisolated struct Saed_SimilarImage: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var image: Saed_ImageInfo {
+    get {_image ?? Saed_ImageInfo()}
+    set {_image = newValue}
+  }
+  /// Returns true if `image` has been explicitly set.
+  public var hasImage: Bool {self._image != nil}
+  /// Clears the value of `image`. Subsequent reads from it will return its default value.
+  public mutating func clearImage() {self._image = nil}
+
+  /// Where a patch was asked about: the most similar one.
+  public var patch: Saed_Patch {
+    get {_patch ?? Saed_Patch()}
+    set {_patch = newValue}
+  }
+  /// Returns true if `patch` has been explicitly set.
+  public var hasPatch: Bool {self._patch != nil}
+  /// Clears the value of `patch`. Subsequent reads from it will return its default value.
+  public mutating func clearPatch() {self._patch = nil}
+
+  /// 0 to 1.
+  public var score: Double = 0
+
+  public var rank: UInt32 = 0
+
+  /// Those that count most.
+  public var shared: [Saed_SharedLatent] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _image: Saed_ImageInfo? = nil
+  fileprivate var _patch: Saed_Patch? = nil
+}
+
+public nonisolated struct Saed_SimilarReply: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var view: Saed_ViewName {
+    get {_storage._view ?? Saed_ViewName()}
+    set {_uniqueStorage()._view = newValue}
+  }
+  /// Returns true if `view` has been explicitly set.
+  public var hasView: Bool {_storage._view != nil}
+  /// Clears the value of `view`. Subsequent reads from it will return its default value.
+  public mutating func clearView() {_uniqueStorage()._view = nil}
+
+  public var image: Saed_ImageInfo {
+    get {_storage._image ?? Saed_ImageInfo()}
+    set {_uniqueStorage()._image = newValue}
+  }
+  /// Returns true if `image` has been explicitly set.
+  public var hasImage: Bool {_storage._image != nil}
+  /// Clears the value of `image`. Subsequent reads from it will return its default value.
+  public mutating func clearImage() {_uniqueStorage()._image = nil}
+
+  public var patch: Saed_Patch {
+    get {_storage._patch ?? Saed_Patch()}
+    set {_uniqueStorage()._patch = newValue}
+  }
+  /// Returns true if `patch` has been explicitly set.
+  public var hasPatch: Bool {_storage._patch != nil}
+  /// Clears the value of `patch`. Subsequent reads from it will return its default value.
+  public mutating func clearPatch() {_uniqueStorage()._patch = nil}
+
+  public var images: [Saed_SimilarImage] {
+    get {_storage._images}
+    set {_uniqueStorage()._images = newValue}
+  }
+
+  /// Images (or patches) that were compared, and the mean score of random ones: the control.
+  public var compared: UInt64 {
+    get {_storage._compared}
+    set {_uniqueStorage()._compared = newValue}
+  }
+
+  public var randomScore: Double {
+    get {_storage._randomScore}
+    set {_uniqueStorage()._randomScore = newValue}
+  }
+
+  /// Latents that were looked up, of those that are active.
+  public var latents: UInt32 {
+    get {_storage._latents}
+    set {_uniqueStorage()._latents = newValue}
+  }
+
+  public var latentsActive: UInt32 {
+    get {_storage._latentsActive}
+    set {_uniqueStorage()._latentsActive = newValue}
+  }
+
+  public var definitions: [String] {
+    get {_storage._definitions}
+    set {_uniqueStorage()._definitions = newValue}
+  }
+
+  public var notes: [String] {
+    get {_storage._notes}
+    set {_uniqueStorage()._notes = newValue}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+public nonisolated struct Saed_ReportRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var base: Saed_ViewName {
+    get {_base ?? Saed_ViewName()}
+    set {_base = newValue}
+  }
+  /// Returns true if `base` has been explicitly set.
+  public var hasBase: Bool {self._base != nil}
+  /// Clears the value of `base`. Subsequent reads from it will return its default value.
+  public mutating func clearBase() {self._base = nil}
+
+  public var adapted: Saed_ViewName {
+    get {_adapted ?? Saed_ViewName()}
+    set {_adapted = newValue}
+  }
+  /// Returns true if `adapted` has been explicitly set.
+  public var hasAdapted: Bool {self._adapted != nil}
+  /// Clears the value of `adapted`. Subsequent reads from it will return its default value.
+  public mutating func clearAdapted() {self._adapted = nil}
+
+  public var dataset: String {
+    get {_dataset ?? String()}
+    set {_dataset = newValue}
+  }
+  /// Returns true if `dataset` has been explicitly set.
+  public var hasDataset: Bool {self._dataset != nil}
+  /// Clears the value of `dataset`. Subsequent reads from it will return its default value.
+  public mutating func clearDataset() {self._dataset = nil}
+
+  /// Latents with a sheet, images in the patch viewer; 0: 24.
+  public var latents: UInt32 = 0
+
+  public var images: UInt32 = 0
+
+  /// As in RemapRequest.
+  public var seed: UInt64 {
+    get {_seed ?? 0}
+    set {_seed = newValue}
+  }
+  /// Returns true if `seed` has been explicitly set.
+  public var hasSeed: Bool {self._seed != nil}
+  /// Clears the value of `seed`. Subsequent reads from it will return its default value.
+  public mutating func clearSeed() {self._seed = nil}
+
+  public var controlSae: String = String()
+
+  public var noAblation: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _base: Saed_ViewName? = nil
+  fileprivate var _adapted: Saed_ViewName? = nil
+  fileprivate var _dataset: String? = nil
+  fileprivate var _seed: UInt64? = nil
+}
+
+/// Progress frames, one ReportReply, then the array "html".
+public nonisolated struct Saed_ReportReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var base: Saed_ViewName {
+    get {_base ?? Saed_ViewName()}
+    set {_base = newValue}
+  }
+  /// Returns true if `base` has been explicitly set.
+  public var hasBase: Bool {self._base != nil}
+  /// Clears the value of `base`. Subsequent reads from it will return its default value.
+  public mutating func clearBase() {self._base = nil}
+
+  public var adapted: Saed_ViewName {
+    get {_adapted ?? Saed_ViewName()}
+    set {_adapted = newValue}
+  }
+  /// Returns true if `adapted` has been explicitly set.
+  public var hasAdapted: Bool {self._adapted != nil}
+  /// Clears the value of `adapted`. Subsequent reads from it will return its default value.
+  public mutating func clearAdapted() {self._adapted = nil}
+
+  public var scope: String = String()
+
+  /// The page's own summary, a sentence each.
+  public var summary: [String] = []
+
+  public var images: UInt64 = 0
+
+  public var classes: UInt32 = 0
+
+  public var latents: UInt32 = 0
+
+  public var imagesShown: UInt32 = 0
+
+  public var bytes: UInt64 = 0
+
+  public var notes: [String] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _base: Saed_ViewName? = nil
+  fileprivate var _adapted: Saed_ViewName? = nil
+}
+
+public nonisolated struct Saed_AtlasRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var view: Saed_ViewName {
+    get {_view ?? Saed_ViewName()}
+    set {_view = newValue}
+  }
+  /// Returns true if `view` has been explicitly set.
+  public var hasView: Bool {self._view != nil}
+  /// Clears the value of `view`. Subsequent reads from it will return its default value.
+  public mutating func clearView() {self._view = nil}
+
+  /// A latent's; 0: 8.
+  public var images: UInt32 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _view: Saed_ViewName? = nil
+}
+
+/// Progress frames, one AtlasReply, then the array "html".
+public nonisolated struct Saed_AtlasReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var view: Saed_ViewName {
+    get {_view ?? Saed_ViewName()}
+    set {_view = newValue}
+  }
+  /// Returns true if `view` has been explicitly set.
+  public var hasView: Bool {self._view != nil}
+  /// Clears the value of `view`. Subsequent reads from it will return its default value.
+  public mutating func clearView() {self._view = nil}
+
+  /// On the page; how many of them have a sure name.
+  public var latents: UInt32 = 0
+
+  public var named: UInt32 = 0
+
+  public var images: UInt64 = 0
+
+  public var bytes: UInt64 = 0
+
+  public var notes: [String] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _view: Saed_ViewName? = nil
+}
+
 public nonisolated struct Saed_ViewInfo: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -5041,7 +6381,7 @@ nonisolated extension Saed_Progress: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension Saed_Request: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Request"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}wait\0\u{1}follow\0\u{1}images\0\u{1}show\0\u{1}latents\0\u{1}latent\0\u{1}heatmap\0\u{1}sheet\0\u{1}models\0\u{3}model_add\0\u{1}saes\0\u{3}sae_add\0\u{1}classes\0\u{3}classes_set\0\u{1}views\0\u{1}watch\0\u{1}failures\0\u{1}version\0\u{1}export\0\u{1}adapters\0\u{3}adapter_add\0\u{3}adapter_change\0\u{3}adapter_export\0\u{1}compare\0\u{1}remap\0\u{1}ablate\0\u{1}classify\0\u{3}sae_random\0\u{1}disagree\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}wait\0\u{1}follow\0\u{1}images\0\u{1}show\0\u{1}latents\0\u{1}latent\0\u{1}heatmap\0\u{1}sheet\0\u{1}models\0\u{3}model_add\0\u{1}saes\0\u{3}sae_add\0\u{1}classes\0\u{3}classes_set\0\u{1}views\0\u{1}watch\0\u{1}failures\0\u{1}version\0\u{1}export\0\u{1}adapters\0\u{3}adapter_add\0\u{3}adapter_change\0\u{3}adapter_export\0\u{1}compare\0\u{1}remap\0\u{1}ablate\0\u{1}classify\0\u{3}sae_random\0\u{1}disagree\0\u{1}explain\0\u{1}steer\0\u{1}find\0\u{1}name\0\u{1}similar\0\u{1}report\0\u{1}atlas\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5439,6 +6779,97 @@ nonisolated extension Saed_Request: SwiftProtobuf.Message, SwiftProtobuf._Messag
           self.body = .disagree(v)
         }
       }()
+      case 31: try {
+        var v: Saed_ExplainRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .explain(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .explain(v)
+        }
+      }()
+      case 32: try {
+        var v: Saed_SteerRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .steer(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .steer(v)
+        }
+      }()
+      case 33: try {
+        var v: Saed_FindRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .find(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .find(v)
+        }
+      }()
+      case 34: try {
+        var v: Saed_NameRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .name(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .name(v)
+        }
+      }()
+      case 35: try {
+        var v: Saed_SimilarRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .similar(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .similar(v)
+        }
+      }()
+      case 36: try {
+        var v: Saed_ReportRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .report(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .report(v)
+        }
+      }()
+      case 37: try {
+        var v: Saed_AtlasRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .atlas(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .atlas(v)
+        }
+      }()
       default: break
       }
     }
@@ -5570,6 +7001,34 @@ nonisolated extension Saed_Request: SwiftProtobuf.Message, SwiftProtobuf._Messag
       guard case .disagree(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
     }()
+    case .explain?: try {
+      guard case .explain(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 31)
+    }()
+    case .steer?: try {
+      guard case .steer(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
+    }()
+    case .find?: try {
+      guard case .find(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 33)
+    }()
+    case .name?: try {
+      guard case .name(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 34)
+    }()
+    case .similar?: try {
+      guard case .similar(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 35)
+    }()
+    case .report?: try {
+      guard case .report(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 36)
+    }()
+    case .atlas?: try {
+      guard case .atlas(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 37)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -5584,7 +7043,7 @@ nonisolated extension Saed_Request: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension Saed_Reply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Reply"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}wait\0\u{1}follow\0\u{1}images\0\u{1}show\0\u{1}latents\0\u{1}latent\0\u{1}heatmap\0\u{1}sheet\0\u{1}models\0\u{3}model_add\0\u{1}saes\0\u{3}sae_add\0\u{1}classes\0\u{3}classes_set\0\u{1}views\0\u{1}event\0\u{1}failures\0\u{1}version\0\u{1}export\0\u{1}adapters\0\u{3}adapter_add\0\u{3}adapter_change\0\u{3}adapter_export\0\u{1}compare\0\u{1}remap\0\u{1}ablate\0\u{1}classify\0\u{3}sae_random\0\u{1}disagree\0\u{2}F\u{1}array\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}wait\0\u{1}follow\0\u{1}images\0\u{1}show\0\u{1}latents\0\u{1}latent\0\u{1}heatmap\0\u{1}sheet\0\u{1}models\0\u{3}model_add\0\u{1}saes\0\u{3}sae_add\0\u{1}classes\0\u{3}classes_set\0\u{1}views\0\u{1}event\0\u{1}failures\0\u{1}version\0\u{1}export\0\u{1}adapters\0\u{3}adapter_add\0\u{3}adapter_change\0\u{3}adapter_export\0\u{1}compare\0\u{1}remap\0\u{1}ablate\0\u{1}classify\0\u{3}sae_random\0\u{1}disagree\0\u{1}explain\0\u{1}steer\0\u{1}find\0\u{1}name\0\u{1}similar\0\u{1}report\0\u{1}atlas\0\u{2}?array\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -5982,6 +7441,97 @@ nonisolated extension Saed_Reply: SwiftProtobuf.Message, SwiftProtobuf._MessageI
           self.body = .disagree(v)
         }
       }()
+      case 31: try {
+        var v: Saed_ExplainReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .explain(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .explain(v)
+        }
+      }()
+      case 32: try {
+        var v: Saed_SteerReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .steer(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .steer(v)
+        }
+      }()
+      case 33: try {
+        var v: Saed_FindReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .find(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .find(v)
+        }
+      }()
+      case 34: try {
+        var v: Saed_NameReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .name(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .name(v)
+        }
+      }()
+      case 35: try {
+        var v: Saed_SimilarReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .similar(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .similar(v)
+        }
+      }()
+      case 36: try {
+        var v: Saed_ReportReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .report(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .report(v)
+        }
+      }()
+      case 37: try {
+        var v: Saed_AtlasReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .atlas(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .atlas(v)
+        }
+      }()
       case 100: try {
         var v: Saed_ArrayHeader?
         var hadOneofValue = false
@@ -6125,6 +7675,34 @@ nonisolated extension Saed_Reply: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     case .disagree?: try {
       guard case .disagree(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 30)
+    }()
+    case .explain?: try {
+      guard case .explain(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 31)
+    }()
+    case .steer?: try {
+      guard case .steer(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 32)
+    }()
+    case .find?: try {
+      guard case .find(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 33)
+    }()
+    case .name?: try {
+      guard case .name(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 34)
+    }()
+    case .similar?: try {
+      guard case .similar(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 35)
+    }()
+    case .report?: try {
+      guard case .report(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 36)
+    }()
+    case .atlas?: try {
+      guard case .atlas(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 37)
     }()
     case .array?: try {
       guard case .array(let v)? = self.body else { preconditionFailure() }
@@ -11450,6 +13028,1941 @@ nonisolated extension Saed_DisagreeReply: SwiftProtobuf.Message, SwiftProtobuf._
     if lhs.compared != rhs.compared {return false}
     if lhs.fixed != rhs.fixed {return false}
     if lhs.broken != rhs.broken {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_ExplainRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ExplainRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}image\0\u{1}base\0\u{1}adapted\0\u{1}top\0\u{3}class_name\0\u{1}against\0\u{3}error_term\0\u{1}seed\0\u{1}picture\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._image) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._base) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._adapted) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.top) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.className) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.against) }()
+      case 7: try { try decoder.decodeSingularBoolField(value: &self.errorTerm) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self._seed) }()
+      case 9: try { try decoder.decodeSingularBoolField(value: &self.picture) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._image {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._base {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._adapted {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    if self.top != 0 {
+      try visitor.visitSingularUInt32Field(value: self.top, fieldNumber: 4)
+    }
+    if !self.className.isEmpty {
+      try visitor.visitSingularStringField(value: self.className, fieldNumber: 5)
+    }
+    if !self.against.isEmpty {
+      try visitor.visitSingularStringField(value: self.against, fieldNumber: 6)
+    }
+    if self.errorTerm != false {
+      try visitor.visitSingularBoolField(value: self.errorTerm, fieldNumber: 7)
+    }
+    try { if let v = self._seed {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 8)
+    } }()
+    if self.picture != false {
+      try visitor.visitSingularBoolField(value: self.picture, fieldNumber: 9)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_ExplainRequest, rhs: Saed_ExplainRequest) -> Bool {
+    if lhs._image != rhs._image {return false}
+    if lhs._base != rhs._base {return false}
+    if lhs._adapted != rhs._adapted {return false}
+    if lhs.top != rhs.top {return false}
+    if lhs.className != rhs.className {return false}
+    if lhs.against != rhs.against {return false}
+    if lhs.errorTerm != rhs.errorTerm {return false}
+    if lhs._seed != rhs._seed {return false}
+    if lhs.picture != rhs.picture {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_PatchContribution: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".PatchContribution"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}patch\0\u{1}contribution\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._patch) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.contribution) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._patch {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.contribution.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.contribution, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_PatchContribution, rhs: Saed_PatchContribution) -> Bool {
+    if lhs._patch != rhs._patch {return false}
+    if lhs.contribution != rhs.contribution {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_ExplainedLatent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ExplainedLatent"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}latent\0\u{1}contribution\0\u{3}class_token\0\u{1}patches\0\u{1}strongest\0\u{3}base_mean\0\u{3}adapted_mean\0\u{3}base_class_value\0\u{3}adapted_class_value\0\u{1}alone\0\u{1}frequency\0\u{1}name\0\u{1}top\0")
+
+  fileprivate class _StorageClass {
+    var _latent: UInt32 = 0
+    var _contribution: Double = 0
+    var _classToken: Double = 0
+    var _patches: Double = 0
+    var _strongest: [Saed_PatchContribution] = []
+    var _baseMean: Double = 0
+    var _adaptedMean: Double = 0
+    var _baseClassValue: Double = 0
+    var _adaptedClassValue: Double = 0
+    var _alone: Double = 0
+    var _frequency: Double = 0
+    var _name: Saed_LatentName? = nil
+    var _top: [Saed_RankedImage] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _latent = source._latent
+      _contribution = source._contribution
+      _classToken = source._classToken
+      _patches = source._patches
+      _strongest = source._strongest
+      _baseMean = source._baseMean
+      _adaptedMean = source._adaptedMean
+      _baseClassValue = source._baseClassValue
+      _adaptedClassValue = source._adaptedClassValue
+      _alone = source._alone
+      _frequency = source._frequency
+      _name = source._name
+      _top = source._top
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularUInt32Field(value: &_storage._latent) }()
+        case 2: try { try decoder.decodeSingularDoubleField(value: &_storage._contribution) }()
+        case 3: try { try decoder.decodeSingularDoubleField(value: &_storage._classToken) }()
+        case 4: try { try decoder.decodeSingularDoubleField(value: &_storage._patches) }()
+        case 5: try { try decoder.decodeRepeatedMessageField(value: &_storage._strongest) }()
+        case 6: try { try decoder.decodeSingularDoubleField(value: &_storage._baseMean) }()
+        case 7: try { try decoder.decodeSingularDoubleField(value: &_storage._adaptedMean) }()
+        case 8: try { try decoder.decodeSingularDoubleField(value: &_storage._baseClassValue) }()
+        case 9: try { try decoder.decodeSingularDoubleField(value: &_storage._adaptedClassValue) }()
+        case 10: try { try decoder.decodeSingularDoubleField(value: &_storage._alone) }()
+        case 11: try { try decoder.decodeSingularDoubleField(value: &_storage._frequency) }()
+        case 12: try { try decoder.decodeSingularMessageField(value: &_storage._name) }()
+        case 13: try { try decoder.decodeRepeatedMessageField(value: &_storage._top) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if _storage._latent != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._latent, fieldNumber: 1)
+      }
+      if _storage._contribution.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._contribution, fieldNumber: 2)
+      }
+      if _storage._classToken.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._classToken, fieldNumber: 3)
+      }
+      if _storage._patches.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._patches, fieldNumber: 4)
+      }
+      if !_storage._strongest.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._strongest, fieldNumber: 5)
+      }
+      if _storage._baseMean.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._baseMean, fieldNumber: 6)
+      }
+      if _storage._adaptedMean.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._adaptedMean, fieldNumber: 7)
+      }
+      if _storage._baseClassValue.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._baseClassValue, fieldNumber: 8)
+      }
+      if _storage._adaptedClassValue.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._adaptedClassValue, fieldNumber: 9)
+      }
+      if _storage._alone.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._alone, fieldNumber: 10)
+      }
+      if _storage._frequency.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._frequency, fieldNumber: 11)
+      }
+      try { if let v = _storage._name {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+      } }()
+      if !_storage._top.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._top, fieldNumber: 13)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_ExplainedLatent, rhs: Saed_ExplainedLatent) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._latent != rhs_storage._latent {return false}
+        if _storage._contribution != rhs_storage._contribution {return false}
+        if _storage._classToken != rhs_storage._classToken {return false}
+        if _storage._patches != rhs_storage._patches {return false}
+        if _storage._strongest != rhs_storage._strongest {return false}
+        if _storage._baseMean != rhs_storage._baseMean {return false}
+        if _storage._adaptedMean != rhs_storage._adaptedMean {return false}
+        if _storage._baseClassValue != rhs_storage._baseClassValue {return false}
+        if _storage._adaptedClassValue != rhs_storage._adaptedClassValue {return false}
+        if _storage._alone != rhs_storage._alone {return false}
+        if _storage._frequency != rhs_storage._frequency {return false}
+        if _storage._name != rhs_storage._name {return false}
+        if _storage._top != rhs_storage._top {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_ExplainedPart: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ExplainedPart"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}part\0\u{1}change\0\u{1}definition\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.part) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.change) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.definition) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.part.isEmpty {
+      try visitor.visitSingularStringField(value: self.part, fieldNumber: 1)
+    }
+    if self.change.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.change, fieldNumber: 2)
+    }
+    if !self.definition.isEmpty {
+      try visitor.visitSingularStringField(value: self.definition, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_ExplainedPart, rhs: Saed_ExplainedPart) -> Bool {
+    if lhs.part != rhs.part {return false}
+    if lhs.change != rhs.change {return false}
+    if lhs.definition != rhs.definition {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_SetBack: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SetBack"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}what\0\u{1}latents\0\u{1}margin\0\u{1}answer\0\u{1}probability\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.what) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.latents) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.margin) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.answer) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self.probability) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.what.isEmpty {
+      try visitor.visitSingularStringField(value: self.what, fieldNumber: 1)
+    }
+    if self.latents != 0 {
+      try visitor.visitSingularUInt32Field(value: self.latents, fieldNumber: 2)
+    }
+    if self.margin.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.margin, fieldNumber: 3)
+    }
+    if !self.answer.isEmpty {
+      try visitor.visitSingularStringField(value: self.answer, fieldNumber: 4)
+    }
+    if self.probability.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.probability, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_SetBack, rhs: Saed_SetBack) -> Bool {
+    if lhs.what != rhs.what {return false}
+    if lhs.latents != rhs.latents {return false}
+    if lhs.margin != rhs.margin {return false}
+    if lhs.answer != rhs.answer {return false}
+    if lhs.probability != rhs.probability {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_ExplainReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ExplainReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}image\0\u{1}base\0\u{1}adapted\0\u{3}class_name\0\u{1}against\0\u{3}base_classes\0\u{3}adapted_classes\0\u{3}base_margin\0\u{3}adapted_margin\0\u{1}change\0\u{1}parts\0\u{1}latents\0\u{3}changed_latents\0\u{1}listed\0\u{3}margin_without\0\u{3}set_back\0\u{1}layout\0\u{3}patch_contributions\0\u{1}nodes\0\u{3}error_term\0\u{1}definitions\0\u{1}notes\0")
+
+  fileprivate class _StorageClass {
+    var _image: Saed_ImageInfo? = nil
+    var _base: Saed_ViewName? = nil
+    var _adapted: Saed_ViewName? = nil
+    var _className: String = String()
+    var _against: String = String()
+    var _baseClasses: [Saed_ClassProbability] = []
+    var _adaptedClasses: [Saed_ClassProbability] = []
+    var _baseMargin: Double = 0
+    var _adaptedMargin: Double = 0
+    var _change: Double = 0
+    var _parts: [Saed_ExplainedPart] = []
+    var _latents: [Saed_ExplainedLatent] = []
+    var _changedLatents: UInt32 = 0
+    var _listed: Double = 0
+    var _marginWithout: Double = 0
+    var _setBack: [Saed_SetBack] = []
+    var _layout: Saed_TokenLayout? = nil
+    var _patchContributions: [Float] = []
+    var _nodes: UInt32 = 0
+    var _errorTerm: Bool = false
+    var _definitions: [String] = []
+    var _notes: [String] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _image = source._image
+      _base = source._base
+      _adapted = source._adapted
+      _className = source._className
+      _against = source._against
+      _baseClasses = source._baseClasses
+      _adaptedClasses = source._adaptedClasses
+      _baseMargin = source._baseMargin
+      _adaptedMargin = source._adaptedMargin
+      _change = source._change
+      _parts = source._parts
+      _latents = source._latents
+      _changedLatents = source._changedLatents
+      _listed = source._listed
+      _marginWithout = source._marginWithout
+      _setBack = source._setBack
+      _layout = source._layout
+      _patchContributions = source._patchContributions
+      _nodes = source._nodes
+      _errorTerm = source._errorTerm
+      _definitions = source._definitions
+      _notes = source._notes
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._image) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._base) }()
+        case 3: try { try decoder.decodeSingularMessageField(value: &_storage._adapted) }()
+        case 4: try { try decoder.decodeSingularStringField(value: &_storage._className) }()
+        case 5: try { try decoder.decodeSingularStringField(value: &_storage._against) }()
+        case 6: try { try decoder.decodeRepeatedMessageField(value: &_storage._baseClasses) }()
+        case 7: try { try decoder.decodeRepeatedMessageField(value: &_storage._adaptedClasses) }()
+        case 8: try { try decoder.decodeSingularDoubleField(value: &_storage._baseMargin) }()
+        case 9: try { try decoder.decodeSingularDoubleField(value: &_storage._adaptedMargin) }()
+        case 10: try { try decoder.decodeSingularDoubleField(value: &_storage._change) }()
+        case 11: try { try decoder.decodeRepeatedMessageField(value: &_storage._parts) }()
+        case 12: try { try decoder.decodeRepeatedMessageField(value: &_storage._latents) }()
+        case 13: try { try decoder.decodeSingularUInt32Field(value: &_storage._changedLatents) }()
+        case 14: try { try decoder.decodeSingularDoubleField(value: &_storage._listed) }()
+        case 15: try { try decoder.decodeSingularDoubleField(value: &_storage._marginWithout) }()
+        case 16: try { try decoder.decodeRepeatedMessageField(value: &_storage._setBack) }()
+        case 17: try { try decoder.decodeSingularMessageField(value: &_storage._layout) }()
+        case 18: try { try decoder.decodeRepeatedFloatField(value: &_storage._patchContributions) }()
+        case 19: try { try decoder.decodeSingularUInt32Field(value: &_storage._nodes) }()
+        case 20: try { try decoder.decodeSingularBoolField(value: &_storage._errorTerm) }()
+        case 21: try { try decoder.decodeRepeatedStringField(value: &_storage._definitions) }()
+        case 22: try { try decoder.decodeRepeatedStringField(value: &_storage._notes) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._image {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      try { if let v = _storage._base {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      try { if let v = _storage._adapted {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+      } }()
+      if !_storage._className.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._className, fieldNumber: 4)
+      }
+      if !_storage._against.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._against, fieldNumber: 5)
+      }
+      if !_storage._baseClasses.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._baseClasses, fieldNumber: 6)
+      }
+      if !_storage._adaptedClasses.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._adaptedClasses, fieldNumber: 7)
+      }
+      if _storage._baseMargin.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._baseMargin, fieldNumber: 8)
+      }
+      if _storage._adaptedMargin.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._adaptedMargin, fieldNumber: 9)
+      }
+      if _storage._change.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._change, fieldNumber: 10)
+      }
+      if !_storage._parts.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._parts, fieldNumber: 11)
+      }
+      if !_storage._latents.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._latents, fieldNumber: 12)
+      }
+      if _storage._changedLatents != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._changedLatents, fieldNumber: 13)
+      }
+      if _storage._listed.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._listed, fieldNumber: 14)
+      }
+      if _storage._marginWithout.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._marginWithout, fieldNumber: 15)
+      }
+      if !_storage._setBack.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._setBack, fieldNumber: 16)
+      }
+      try { if let v = _storage._layout {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
+      } }()
+      if !_storage._patchContributions.isEmpty {
+        try visitor.visitPackedFloatField(value: _storage._patchContributions, fieldNumber: 18)
+      }
+      if _storage._nodes != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._nodes, fieldNumber: 19)
+      }
+      if _storage._errorTerm != false {
+        try visitor.visitSingularBoolField(value: _storage._errorTerm, fieldNumber: 20)
+      }
+      if !_storage._definitions.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._definitions, fieldNumber: 21)
+      }
+      if !_storage._notes.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._notes, fieldNumber: 22)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_ExplainReply, rhs: Saed_ExplainReply) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._image != rhs_storage._image {return false}
+        if _storage._base != rhs_storage._base {return false}
+        if _storage._adapted != rhs_storage._adapted {return false}
+        if _storage._className != rhs_storage._className {return false}
+        if _storage._against != rhs_storage._against {return false}
+        if _storage._baseClasses != rhs_storage._baseClasses {return false}
+        if _storage._adaptedClasses != rhs_storage._adaptedClasses {return false}
+        if _storage._baseMargin != rhs_storage._baseMargin {return false}
+        if _storage._adaptedMargin != rhs_storage._adaptedMargin {return false}
+        if _storage._change != rhs_storage._change {return false}
+        if _storage._parts != rhs_storage._parts {return false}
+        if _storage._latents != rhs_storage._latents {return false}
+        if _storage._changedLatents != rhs_storage._changedLatents {return false}
+        if _storage._listed != rhs_storage._listed {return false}
+        if _storage._marginWithout != rhs_storage._marginWithout {return false}
+        if _storage._setBack != rhs_storage._setBack {return false}
+        if _storage._layout != rhs_storage._layout {return false}
+        if _storage._patchContributions != rhs_storage._patchContributions {return false}
+        if _storage._nodes != rhs_storage._nodes {return false}
+        if _storage._errorTerm != rhs_storage._errorTerm {return false}
+        if _storage._definitions != rhs_storage._definitions {return false}
+        if _storage._notes != rhs_storage._notes {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_LatentEdit: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".LatentEdit"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}latent\0\u{1}patch\0\u{3}class_token\0\u{1}scale\0\u{1}to\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.latent) }()
+      case 2: try {
+        var v: Saed_Patch?
+        var hadOneofValue = false
+        if let current = self.place {
+          hadOneofValue = true
+          if case .patch(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.place = .patch(v)
+        }
+      }()
+      case 3: try {
+        var v: Bool?
+        try decoder.decodeSingularBoolField(value: &v)
+        if let v = v {
+          if self.place != nil {try decoder.handleConflictingOneOf()}
+          self.place = .classToken(v)
+        }
+      }()
+      case 4: try {
+        var v: Float?
+        try decoder.decodeSingularFloatField(value: &v)
+        if let v = v {
+          if self.change != nil {try decoder.handleConflictingOneOf()}
+          self.change = .scale(v)
+        }
+      }()
+      case 5: try {
+        var v: Float?
+        try decoder.decodeSingularFloatField(value: &v)
+        if let v = v {
+          if self.change != nil {try decoder.handleConflictingOneOf()}
+          self.change = .to(v)
+        }
+      }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.latent != 0 {
+      try visitor.visitSingularUInt32Field(value: self.latent, fieldNumber: 1)
+    }
+    switch self.place {
+    case .patch?: try {
+      guard case .patch(let v)? = self.place else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    }()
+    case .classToken?: try {
+      guard case .classToken(let v)? = self.place else { preconditionFailure() }
+      try visitor.visitSingularBoolField(value: v, fieldNumber: 3)
+    }()
+    case nil: break
+    }
+    switch self.change {
+    case .scale?: try {
+      guard case .scale(let v)? = self.change else { preconditionFailure() }
+      try visitor.visitSingularFloatField(value: v, fieldNumber: 4)
+    }()
+    case .to?: try {
+      guard case .to(let v)? = self.change else { preconditionFailure() }
+      try visitor.visitSingularFloatField(value: v, fieldNumber: 5)
+    }()
+    case nil: break
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_LatentEdit, rhs: Saed_LatentEdit) -> Bool {
+    if lhs.latent != rhs.latent {return false}
+    if lhs.place != rhs.place {return false}
+    if lhs.change != rhs.change {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_SteerRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SteerRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}image\0\u{1}view\0\u{1}edits\0\u{3}error_term\0\u{1}top\0\u{1}seed\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._image) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._view) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.edits) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.errorTerm) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.top) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self._seed) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._image {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._view {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if !self.edits.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.edits, fieldNumber: 3)
+    }
+    if self.errorTerm != false {
+      try visitor.visitSingularBoolField(value: self.errorTerm, fieldNumber: 4)
+    }
+    if self.top != 0 {
+      try visitor.visitSingularUInt32Field(value: self.top, fieldNumber: 5)
+    }
+    try { if let v = self._seed {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 6)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_SteerRequest, rhs: Saed_SteerRequest) -> Bool {
+    if lhs._image != rhs._image {return false}
+    if lhs._view != rhs._view {return false}
+    if lhs.edits != rhs.edits {return false}
+    if lhs.errorTerm != rhs.errorTerm {return false}
+    if lhs.top != rhs.top {return false}
+    if lhs._seed != rhs._seed {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_SteeredClass: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SteeredClass"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{3}probability_before\0\u{3}probability_after\0\u{3}logit_before\0\u{3}logit_after\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.probabilityBefore) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.probabilityAfter) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.logitBefore) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self.logitAfter) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.probabilityBefore.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.probabilityBefore, fieldNumber: 2)
+    }
+    if self.probabilityAfter.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.probabilityAfter, fieldNumber: 3)
+    }
+    if self.logitBefore.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.logitBefore, fieldNumber: 4)
+    }
+    if self.logitAfter.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.logitAfter, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_SteeredClass, rhs: Saed_SteeredClass) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.probabilityBefore != rhs.probabilityBefore {return false}
+    if lhs.probabilityAfter != rhs.probabilityAfter {return false}
+    if lhs.logitBefore != rhs.logitBefore {return false}
+    if lhs.logitAfter != rhs.logitAfter {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_SteeredLatent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SteeredLatent"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}latent\0\u{1}tokens\0\u{1}before\0\u{1}after\0\u{1}name\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.latent) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.tokens) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.before) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.after) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._name) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.latent != 0 {
+      try visitor.visitSingularUInt32Field(value: self.latent, fieldNumber: 1)
+    }
+    if self.tokens != 0 {
+      try visitor.visitSingularUInt32Field(value: self.tokens, fieldNumber: 2)
+    }
+    if self.before.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.before, fieldNumber: 3)
+    }
+    if self.after.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.after, fieldNumber: 4)
+    }
+    try { if let v = self._name {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_SteeredLatent, rhs: Saed_SteeredLatent) -> Bool {
+    if lhs.latent != rhs.latent {return false}
+    if lhs.tokens != rhs.tokens {return false}
+    if lhs.before != rhs.before {return false}
+    if lhs.after != rhs.after {return false}
+    if lhs._name != rhs._name {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_SteeredView: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SteeredView"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}view\0\u{1}answer\0\u{1}probability\0\u{3}answer_before\0\u{3}answer_after\0\u{1}classes\0\u{1}latents\0\u{1}moved\0\u{3}moved_random\0\u{3}random_edits\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._view) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.answer) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.probability) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.answerBefore) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.answerAfter) }()
+      case 6: try { try decoder.decodeRepeatedMessageField(value: &self.classes) }()
+      case 7: try { try decoder.decodeRepeatedMessageField(value: &self.latents) }()
+      case 8: try { try decoder.decodeSingularDoubleField(value: &self.moved) }()
+      case 9: try { try decoder.decodeSingularDoubleField(value: &self.movedRandom) }()
+      case 10: try { try decoder.decodeSingularUInt32Field(value: &self.randomEdits) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._view {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.answer.isEmpty {
+      try visitor.visitSingularStringField(value: self.answer, fieldNumber: 2)
+    }
+    if self.probability.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.probability, fieldNumber: 3)
+    }
+    if !self.answerBefore.isEmpty {
+      try visitor.visitSingularStringField(value: self.answerBefore, fieldNumber: 4)
+    }
+    if !self.answerAfter.isEmpty {
+      try visitor.visitSingularStringField(value: self.answerAfter, fieldNumber: 5)
+    }
+    if !self.classes.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.classes, fieldNumber: 6)
+    }
+    if !self.latents.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.latents, fieldNumber: 7)
+    }
+    if self.moved.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.moved, fieldNumber: 8)
+    }
+    if self.movedRandom.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.movedRandom, fieldNumber: 9)
+    }
+    if self.randomEdits != 0 {
+      try visitor.visitSingularUInt32Field(value: self.randomEdits, fieldNumber: 10)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_SteeredView, rhs: Saed_SteeredView) -> Bool {
+    if lhs._view != rhs._view {return false}
+    if lhs.answer != rhs.answer {return false}
+    if lhs.probability != rhs.probability {return false}
+    if lhs.answerBefore != rhs.answerBefore {return false}
+    if lhs.answerAfter != rhs.answerAfter {return false}
+    if lhs.classes != rhs.classes {return false}
+    if lhs.latents != rhs.latents {return false}
+    if lhs.moved != rhs.moved {return false}
+    if lhs.movedRandom != rhs.movedRandom {return false}
+    if lhs.randomEdits != rhs.randomEdits {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_SteerReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SteerReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}image\0\u{1}views\0\u{3}error_term\0\u{1}definitions\0\u{1}notes\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._image) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.views) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.errorTerm) }()
+      case 4: try { try decoder.decodeRepeatedStringField(value: &self.definitions) }()
+      case 5: try { try decoder.decodeRepeatedStringField(value: &self.notes) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._image {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.views.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.views, fieldNumber: 2)
+    }
+    if self.errorTerm != false {
+      try visitor.visitSingularBoolField(value: self.errorTerm, fieldNumber: 3)
+    }
+    if !self.definitions.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.definitions, fieldNumber: 4)
+    }
+    if !self.notes.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.notes, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_SteerReply, rhs: Saed_SteerReply) -> Bool {
+    if lhs._image != rhs._image {return false}
+    if lhs.views != rhs.views {return false}
+    if lhs.errorTerm != rhs.errorTerm {return false}
+    if lhs.definitions != rhs.definitions {return false}
+    if lhs.notes != rhs.notes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_WordScore: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".WordScore"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}word\0\u{1}score\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.word) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.score) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.word.isEmpty {
+      try visitor.visitSingularStringField(value: self.word, fieldNumber: 1)
+    }
+    if self.score.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.score, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_WordScore, rhs: Saed_WordScore) -> Bool {
+    if lhs.word != rhs.word {return false}
+    if lhs.score != rhs.score {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_LatentName: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".LatentName"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}latent\0\u{1}word\0\u{1}sure\0\u{1}score\0\u{1}reason\0\u{1}candidates\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.latent) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.word) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.sure) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.score) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.reason) }()
+      case 6: try { try decoder.decodeRepeatedMessageField(value: &self.candidates) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.latent != 0 {
+      try visitor.visitSingularUInt32Field(value: self.latent, fieldNumber: 1)
+    }
+    if !self.word.isEmpty {
+      try visitor.visitSingularStringField(value: self.word, fieldNumber: 2)
+    }
+    if self.sure != false {
+      try visitor.visitSingularBoolField(value: self.sure, fieldNumber: 3)
+    }
+    if self.score.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.score, fieldNumber: 4)
+    }
+    if !self.reason.isEmpty {
+      try visitor.visitSingularStringField(value: self.reason, fieldNumber: 5)
+    }
+    if !self.candidates.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.candidates, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_LatentName, rhs: Saed_LatentName) -> Bool {
+    if lhs.latent != rhs.latent {return false}
+    if lhs.word != rhs.word {return false}
+    if lhs.sure != rhs.sure {return false}
+    if lhs.score != rhs.score {return false}
+    if lhs.reason != rhs.reason {return false}
+    if lhs.candidates != rhs.candidates {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_FindRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".FindRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}text\0\u{1}view\0\u{1}top\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.text) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._view) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.top) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.text.isEmpty {
+      try visitor.visitSingularStringField(value: self.text, fieldNumber: 1)
+    }
+    try { if let v = self._view {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if self.top != 0 {
+      try visitor.visitSingularUInt32Field(value: self.top, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_FindRequest, rhs: Saed_FindRequest) -> Bool {
+    if lhs.text != rhs.text {return false}
+    if lhs._view != rhs._view {return false}
+    if lhs.top != rhs.top {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_FoundLatent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".FoundLatent"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}latent\0\u{1}score\0\u{1}frequency\0\u{1}mean\0\u{1}name\0\u{1}top\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.latent) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.score) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.frequency) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.mean) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._name) }()
+      case 6: try { try decoder.decodeSingularMessageField(value: &self._top) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.latent != 0 {
+      try visitor.visitSingularUInt32Field(value: self.latent, fieldNumber: 1)
+    }
+    if self.score.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.score, fieldNumber: 2)
+    }
+    if self.frequency.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.frequency, fieldNumber: 3)
+    }
+    if self.mean.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.mean, fieldNumber: 4)
+    }
+    try { if let v = self._name {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try { if let v = self._top {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_FoundLatent, rhs: Saed_FoundLatent) -> Bool {
+    if lhs.latent != rhs.latent {return false}
+    if lhs.score != rhs.score {return false}
+    if lhs.frequency != rhs.frequency {return false}
+    if lhs.mean != rhs.mean {return false}
+    if lhs._name != rhs._name {return false}
+    if lhs._top != rhs._top {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_FoundImage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".FoundImage"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}image\0\u{1}score\0\u{1}rank\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._image) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.score) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.rank) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._image {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.score.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.score, fieldNumber: 2)
+    }
+    if self.rank != 0 {
+      try visitor.visitSingularUInt32Field(value: self.rank, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_FoundImage, rhs: Saed_FoundImage) -> Bool {
+    if lhs._image != rhs._image {return false}
+    if lhs.score != rhs.score {return false}
+    if lhs.rank != rhs.rank {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_FindReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".FindReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}view\0\u{1}text\0\u{1}latents\0\u{1}images\0\u{3}mean_latent_score\0\u{3}mean_image_score\0\u{1}definitions\0\u{1}notes\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._view) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.text) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.latents) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.images) }()
+      case 5: try { try decoder.decodeSingularDoubleField(value: &self.meanLatentScore) }()
+      case 6: try { try decoder.decodeSingularDoubleField(value: &self.meanImageScore) }()
+      case 7: try { try decoder.decodeRepeatedStringField(value: &self.definitions) }()
+      case 8: try { try decoder.decodeRepeatedStringField(value: &self.notes) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._view {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.text.isEmpty {
+      try visitor.visitSingularStringField(value: self.text, fieldNumber: 2)
+    }
+    if !self.latents.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.latents, fieldNumber: 3)
+    }
+    if !self.images.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.images, fieldNumber: 4)
+    }
+    if self.meanLatentScore.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.meanLatentScore, fieldNumber: 5)
+    }
+    if self.meanImageScore.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.meanImageScore, fieldNumber: 6)
+    }
+    if !self.definitions.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.definitions, fieldNumber: 7)
+    }
+    if !self.notes.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.notes, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_FindReply, rhs: Saed_FindReply) -> Bool {
+    if lhs._view != rhs._view {return false}
+    if lhs.text != rhs.text {return false}
+    if lhs.latents != rhs.latents {return false}
+    if lhs.images != rhs.images {return false}
+    if lhs.meanLatentScore != rhs.meanLatentScore {return false}
+    if lhs.meanImageScore != rhs.meanImageScore {return false}
+    if lhs.definitions != rhs.definitions {return false}
+    if lhs.notes != rhs.notes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_NameRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".NameRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}view\0\u{1}latent\0\u{1}words\0\u{1}top\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._view) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self._latent) }()
+      case 3: try { try decoder.decodeRepeatedStringField(value: &self.words) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.top) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._view {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._latent {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
+    } }()
+    if !self.words.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.words, fieldNumber: 3)
+    }
+    if self.top != 0 {
+      try visitor.visitSingularUInt32Field(value: self.top, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_NameRequest, rhs: Saed_NameRequest) -> Bool {
+    if lhs._view != rhs._view {return false}
+    if lhs._latent != rhs._latent {return false}
+    if lhs.words != rhs.words {return false}
+    if lhs.top != rhs.top {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_NameReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".NameReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}view\0\u{1}names\0\u{1}sure\0\u{1}unsure\0\u{1}silent\0\u{1}words\0\u{3}words_skipped\0\u{1}images\0\u{1}definitions\0\u{1}notes\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._view) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.names) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.sure) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.unsure) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.silent) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.words) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.wordsSkipped) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.images) }()
+      case 9: try { try decoder.decodeRepeatedStringField(value: &self.definitions) }()
+      case 10: try { try decoder.decodeRepeatedStringField(value: &self.notes) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._view {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.names.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.names, fieldNumber: 2)
+    }
+    if self.sure != 0 {
+      try visitor.visitSingularUInt32Field(value: self.sure, fieldNumber: 3)
+    }
+    if self.unsure != 0 {
+      try visitor.visitSingularUInt32Field(value: self.unsure, fieldNumber: 4)
+    }
+    if self.silent != 0 {
+      try visitor.visitSingularUInt32Field(value: self.silent, fieldNumber: 5)
+    }
+    if self.words != 0 {
+      try visitor.visitSingularUInt32Field(value: self.words, fieldNumber: 6)
+    }
+    if self.wordsSkipped != 0 {
+      try visitor.visitSingularUInt32Field(value: self.wordsSkipped, fieldNumber: 7)
+    }
+    if self.images != 0 {
+      try visitor.visitSingularUInt64Field(value: self.images, fieldNumber: 8)
+    }
+    if !self.definitions.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.definitions, fieldNumber: 9)
+    }
+    if !self.notes.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.notes, fieldNumber: 10)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_NameReply, rhs: Saed_NameReply) -> Bool {
+    if lhs._view != rhs._view {return false}
+    if lhs.names != rhs.names {return false}
+    if lhs.sure != rhs.sure {return false}
+    if lhs.unsure != rhs.unsure {return false}
+    if lhs.silent != rhs.silent {return false}
+    if lhs.words != rhs.words {return false}
+    if lhs.wordsSkipped != rhs.wordsSkipped {return false}
+    if lhs.images != rhs.images {return false}
+    if lhs.definitions != rhs.definitions {return false}
+    if lhs.notes != rhs.notes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_SimilarRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SimilarRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}image\0\u{1}patch\0\u{1}view\0\u{1}limit\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._image) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._patch) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._view) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.limit) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._image {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._patch {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._view {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    if self.limit != 0 {
+      try visitor.visitSingularUInt32Field(value: self.limit, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_SimilarRequest, rhs: Saed_SimilarRequest) -> Bool {
+    if lhs._image != rhs._image {return false}
+    if lhs._patch != rhs._patch {return false}
+    if lhs._view != rhs._view {return false}
+    if lhs.limit != rhs.limit {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_SharedLatent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SharedLatent"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}latent\0\u{1}share\0\u{1}value\0\u{1}other\0\u{1}name\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.latent) }()
+      case 2: try { try decoder.decodeSingularDoubleField(value: &self.share) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.value) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.other) }()
+      case 5: try { try decoder.decodeSingularMessageField(value: &self._name) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.latent != 0 {
+      try visitor.visitSingularUInt32Field(value: self.latent, fieldNumber: 1)
+    }
+    if self.share.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.share, fieldNumber: 2)
+    }
+    if self.value.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.value, fieldNumber: 3)
+    }
+    if self.other.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.other, fieldNumber: 4)
+    }
+    try { if let v = self._name {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_SharedLatent, rhs: Saed_SharedLatent) -> Bool {
+    if lhs.latent != rhs.latent {return false}
+    if lhs.share != rhs.share {return false}
+    if lhs.value != rhs.value {return false}
+    if lhs.other != rhs.other {return false}
+    if lhs._name != rhs._name {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_SimilarImage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SimilarImage"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}image\0\u{1}patch\0\u{1}score\0\u{1}rank\0\u{1}shared\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._image) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._patch) }()
+      case 3: try { try decoder.decodeSingularDoubleField(value: &self.score) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.rank) }()
+      case 5: try { try decoder.decodeRepeatedMessageField(value: &self.shared) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._image {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._patch {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if self.score.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.score, fieldNumber: 3)
+    }
+    if self.rank != 0 {
+      try visitor.visitSingularUInt32Field(value: self.rank, fieldNumber: 4)
+    }
+    if !self.shared.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.shared, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_SimilarImage, rhs: Saed_SimilarImage) -> Bool {
+    if lhs._image != rhs._image {return false}
+    if lhs._patch != rhs._patch {return false}
+    if lhs.score != rhs.score {return false}
+    if lhs.rank != rhs.rank {return false}
+    if lhs.shared != rhs.shared {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_SimilarReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SimilarReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}view\0\u{1}image\0\u{1}patch\0\u{1}images\0\u{1}compared\0\u{3}random_score\0\u{1}latents\0\u{3}latents_active\0\u{1}definitions\0\u{1}notes\0")
+
+  fileprivate class _StorageClass {
+    var _view: Saed_ViewName? = nil
+    var _image: Saed_ImageInfo? = nil
+    var _patch: Saed_Patch? = nil
+    var _images: [Saed_SimilarImage] = []
+    var _compared: UInt64 = 0
+    var _randomScore: Double = 0
+    var _latents: UInt32 = 0
+    var _latentsActive: UInt32 = 0
+    var _definitions: [String] = []
+    var _notes: [String] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _view = source._view
+      _image = source._image
+      _patch = source._patch
+      _images = source._images
+      _compared = source._compared
+      _randomScore = source._randomScore
+      _latents = source._latents
+      _latentsActive = source._latentsActive
+      _definitions = source._definitions
+      _notes = source._notes
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._view) }()
+        case 2: try { try decoder.decodeSingularMessageField(value: &_storage._image) }()
+        case 3: try { try decoder.decodeSingularMessageField(value: &_storage._patch) }()
+        case 4: try { try decoder.decodeRepeatedMessageField(value: &_storage._images) }()
+        case 5: try { try decoder.decodeSingularUInt64Field(value: &_storage._compared) }()
+        case 6: try { try decoder.decodeSingularDoubleField(value: &_storage._randomScore) }()
+        case 7: try { try decoder.decodeSingularUInt32Field(value: &_storage._latents) }()
+        case 8: try { try decoder.decodeSingularUInt32Field(value: &_storage._latentsActive) }()
+        case 9: try { try decoder.decodeRepeatedStringField(value: &_storage._definitions) }()
+        case 10: try { try decoder.decodeRepeatedStringField(value: &_storage._notes) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._view {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      try { if let v = _storage._image {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+      } }()
+      try { if let v = _storage._patch {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+      } }()
+      if !_storage._images.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._images, fieldNumber: 4)
+      }
+      if _storage._compared != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._compared, fieldNumber: 5)
+      }
+      if _storage._randomScore.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._randomScore, fieldNumber: 6)
+      }
+      if _storage._latents != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._latents, fieldNumber: 7)
+      }
+      if _storage._latentsActive != 0 {
+        try visitor.visitSingularUInt32Field(value: _storage._latentsActive, fieldNumber: 8)
+      }
+      if !_storage._definitions.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._definitions, fieldNumber: 9)
+      }
+      if !_storage._notes.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._notes, fieldNumber: 10)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_SimilarReply, rhs: Saed_SimilarReply) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._view != rhs_storage._view {return false}
+        if _storage._image != rhs_storage._image {return false}
+        if _storage._patch != rhs_storage._patch {return false}
+        if _storage._images != rhs_storage._images {return false}
+        if _storage._compared != rhs_storage._compared {return false}
+        if _storage._randomScore != rhs_storage._randomScore {return false}
+        if _storage._latents != rhs_storage._latents {return false}
+        if _storage._latentsActive != rhs_storage._latentsActive {return false}
+        if _storage._definitions != rhs_storage._definitions {return false}
+        if _storage._notes != rhs_storage._notes {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_ReportRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ReportRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}base\0\u{1}adapted\0\u{1}dataset\0\u{1}latents\0\u{1}images\0\u{1}seed\0\u{3}control_sae\0\u{3}no_ablation\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._base) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._adapted) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self._dataset) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.latents) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.images) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self._seed) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.controlSae) }()
+      case 8: try { try decoder.decodeSingularBoolField(value: &self.noAblation) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._base {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._adapted {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._dataset {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 3)
+    } }()
+    if self.latents != 0 {
+      try visitor.visitSingularUInt32Field(value: self.latents, fieldNumber: 4)
+    }
+    if self.images != 0 {
+      try visitor.visitSingularUInt32Field(value: self.images, fieldNumber: 5)
+    }
+    try { if let v = self._seed {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 6)
+    } }()
+    if !self.controlSae.isEmpty {
+      try visitor.visitSingularStringField(value: self.controlSae, fieldNumber: 7)
+    }
+    if self.noAblation != false {
+      try visitor.visitSingularBoolField(value: self.noAblation, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_ReportRequest, rhs: Saed_ReportRequest) -> Bool {
+    if lhs._base != rhs._base {return false}
+    if lhs._adapted != rhs._adapted {return false}
+    if lhs._dataset != rhs._dataset {return false}
+    if lhs.latents != rhs.latents {return false}
+    if lhs.images != rhs.images {return false}
+    if lhs._seed != rhs._seed {return false}
+    if lhs.controlSae != rhs.controlSae {return false}
+    if lhs.noAblation != rhs.noAblation {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_ReportReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ReportReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}base\0\u{1}adapted\0\u{1}scope\0\u{1}summary\0\u{1}images\0\u{1}classes\0\u{1}latents\0\u{3}images_shown\0\u{1}bytes\0\u{1}notes\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._base) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._adapted) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.scope) }()
+      case 4: try { try decoder.decodeRepeatedStringField(value: &self.summary) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.images) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.classes) }()
+      case 7: try { try decoder.decodeSingularUInt32Field(value: &self.latents) }()
+      case 8: try { try decoder.decodeSingularUInt32Field(value: &self.imagesShown) }()
+      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.bytes) }()
+      case 10: try { try decoder.decodeRepeatedStringField(value: &self.notes) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._base {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._adapted {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if !self.scope.isEmpty {
+      try visitor.visitSingularStringField(value: self.scope, fieldNumber: 3)
+    }
+    if !self.summary.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.summary, fieldNumber: 4)
+    }
+    if self.images != 0 {
+      try visitor.visitSingularUInt64Field(value: self.images, fieldNumber: 5)
+    }
+    if self.classes != 0 {
+      try visitor.visitSingularUInt32Field(value: self.classes, fieldNumber: 6)
+    }
+    if self.latents != 0 {
+      try visitor.visitSingularUInt32Field(value: self.latents, fieldNumber: 7)
+    }
+    if self.imagesShown != 0 {
+      try visitor.visitSingularUInt32Field(value: self.imagesShown, fieldNumber: 8)
+    }
+    if self.bytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bytes, fieldNumber: 9)
+    }
+    if !self.notes.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.notes, fieldNumber: 10)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_ReportReply, rhs: Saed_ReportReply) -> Bool {
+    if lhs._base != rhs._base {return false}
+    if lhs._adapted != rhs._adapted {return false}
+    if lhs.scope != rhs.scope {return false}
+    if lhs.summary != rhs.summary {return false}
+    if lhs.images != rhs.images {return false}
+    if lhs.classes != rhs.classes {return false}
+    if lhs.latents != rhs.latents {return false}
+    if lhs.imagesShown != rhs.imagesShown {return false}
+    if lhs.bytes != rhs.bytes {return false}
+    if lhs.notes != rhs.notes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_AtlasRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AtlasRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}view\0\u{1}images\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._view) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.images) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._view {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.images != 0 {
+      try visitor.visitSingularUInt32Field(value: self.images, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_AtlasRequest, rhs: Saed_AtlasRequest) -> Bool {
+    if lhs._view != rhs._view {return false}
+    if lhs.images != rhs.images {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_AtlasReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".AtlasReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}view\0\u{1}latents\0\u{1}named\0\u{1}images\0\u{1}bytes\0\u{1}notes\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._view) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.latents) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.named) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.images) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.bytes) }()
+      case 6: try { try decoder.decodeRepeatedStringField(value: &self.notes) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._view {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.latents != 0 {
+      try visitor.visitSingularUInt32Field(value: self.latents, fieldNumber: 2)
+    }
+    if self.named != 0 {
+      try visitor.visitSingularUInt32Field(value: self.named, fieldNumber: 3)
+    }
+    if self.images != 0 {
+      try visitor.visitSingularUInt64Field(value: self.images, fieldNumber: 4)
+    }
+    if self.bytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bytes, fieldNumber: 5)
+    }
+    if !self.notes.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.notes, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_AtlasReply, rhs: Saed_AtlasReply) -> Bool {
+    if lhs._view != rhs._view {return false}
+    if lhs.latents != rhs.latents {return false}
+    if lhs.named != rhs.named {return false}
+    if lhs.images != rhs.images {return false}
+    if lhs.bytes != rhs.bytes {return false}
+    if lhs.notes != rhs.notes {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
