@@ -12,6 +12,8 @@ public enum HeatmapStyle: String, Sendable, Hashable, CaseIterable {
     /// A smooth colour map from transparent (0) over violet and orange to yellow (the largest value), on the image
     /// with its colours muted. What the model didn't see is darkened and carries no colour.
     case smooth
+    /// As `smooth`, of values above and below zero: red above, blue below, transparent at 0.
+    case signed
 }
 
 /// The image with the values of a latent's patches over it, at the image's own size.
@@ -21,15 +23,15 @@ public enum HeatmapStyle: String, Sendable, Hashable, CaseIterable {
 ///
 /// - Parameters:
 ///   - image: the image as decoded, before preprocessing.
-///   - grid: `[rows, columns]`, row-major, at least 0; negative and NaN count as 0. Colours are relative to the
-///     largest value; where that is 0 nothing lights up.
+///   - grid: `[rows, columns]`, row-major, at least 0 but for `signed`; otherwise negative and NaN count as 0. Colours are
+///     relative to the largest size; where that is 0 nothing lights up.
 /// - Precondition: `grid.count == rows * columns`, both at least 1.
 public func renderHeatmap(
     image: RGBImage, grid: [Float], rows: Int, columns: Int, preprocessor: Preprocessor, style: HeatmapStyle
 ) -> RGBImage {
     precondition(rows > 0 && columns > 0 && grid.count == rows * columns, "\(grid.count) values, [\(rows), \(columns)]")
     let rect = preprocessor.visibleRect(width: image.width, height: image.height)
-    let values = grid.map { $0 > 0 ? Double($0) : 0 }
+    let values = grid.map { $0 > 0 || (style == .signed && $0 < 0) ? Double($0) : 0 }
     switch style {
     case .patches:
         let xs = nearestCells(image.width, from: rect.x, size: rect.width, cells: columns)
@@ -38,8 +40,8 @@ public func renderHeatmap(
             if let column = xs[x], let row = ys[y], values[row * columns + column] > 0 { return pixel }
             return darkened(pixel)
         }
-    case .smooth:
-        let largest = values.max() ?? 0
+    case .smooth, .signed:
+        let largest = values.map(abs).max() ?? 0
         let xs = cubicCells(image.width, from: rect.x, size: rect.width, cells: columns)
         let ys = cubicCells(image.height, from: rect.y, size: rect.height, cells: rows)
         // Columns first: [rows, image.width].
@@ -48,8 +50,9 @@ public func renderHeatmap(
         }
         return map(image) { x, y, pixel in
             guard xs[x] != nil, let cell = ys[y] else { return muted(pixel, brightness: 0.35) }
-            let value = largest > 0 ? min(max(cell.sum { wide[$0][x] } / largest, 0), 1) : 0
-            return HeatColours.blend(value, over: muted(pixel, brightness: 0.92))
+            let value = largest > 0 ? min(max(cell.sum { wide[$0][x] } / largest, -1), 1) : 0
+            let below = muted(pixel, brightness: 0.92)
+            return style == .signed ? HeatColours.blendSigned(value, over: below) : HeatColours.blend(max(value, 0), over: below)
         }
     }
 }
@@ -131,9 +134,18 @@ enum HeatColours {
     }
 
     /// Transparent at 0, three quarters opaque from 0.4 on.
-    fileprivate static func blend(_ value: Double, over pixel: Pixel) -> Pixel {
-        let opacity = 0.75 * min(value / 0.4, 1)
-        let colour = colour(value)
+    fileprivate static func blend(_ value: Double, over pixel: Pixel) -> Pixel { blend(colour(value), size: value, over: pixel) }
+
+    /// Two hues that the colour-blind tell apart too.
+    private static let above: Pixel = (202, 0, 32), below: Pixel = (5, 113, 176)
+
+    /// - Parameter value: -1 to 1.
+    fileprivate static func blendSigned(_ value: Double, over pixel: Pixel) -> Pixel {
+        blend(value < 0 ? below : above, size: abs(value), over: pixel)
+    }
+
+    private static func blend(_ colour: Pixel, size: Double, over pixel: Pixel) -> Pixel {
+        let opacity = 0.75 * min(size / 0.4, 1)
         func mix(_ below: Double, _ above: Double) -> Double { below + (above - below) * opacity }
         return (mix(pixel.red, colour.red), mix(pixel.green, colour.green), mix(pixel.blue, colour.blue))
     }

@@ -73,6 +73,19 @@ import Testing
         }
     }
 
+    @Test func signedMapTellsUpFromDown() {
+        let image = RGBImage(width: 112, height: 112, pixels: .init(repeating: 100, count: 112 * 112 * 3))
+        var grid = [Float](repeating: 0, count: 256)
+        grid[3 * 16 + 5] = 2
+        grid[10 * 16 + 2] = -8
+        let drawn = renderHeatmap(image: image, grid: grid, rows: 16, columns: 16, preprocessor: square, style: .signed)
+        // Three quarters of (5, 113, 176) over 92: the largest size, whatever its sign.
+        #expect(drawn[2 * 7 + 3, 10 * 7 + 3] == (26, 107, 155))
+        // A quarter of it: 0.75 * 0.25 / 0.4 of (202, 0, 32).
+        #expect(drawn[5 * 7 + 3, 3 * 7 + 3] == (143, 48, 63))
+        #expect(drawn[8 * 7 + 3, 12 * 7 + 3] == (92, 92, 92))
+    }
+
     @Test(arguments: HeatmapStyle.allCases)
     func aLatentThatIsNowhereActiveLightsNothing(_ style: HeatmapStyle) {
         let image = patternImage(width: 40, height: 30)
