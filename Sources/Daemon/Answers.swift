@@ -99,8 +99,8 @@ final class Answers: RequestHandler {
         } catch {
             let failure = WireFailure.from(error)
             switch (failure.code, request.body) {
-            case (.internal, _): log.error("request '\(request.name)' failed: \(error)")
-            case (_, .modelAdd), (_, .saeAdd), (_, .classesSet), (_, .adapterAdd), (_, .adapterChange), (_, .saeRandom): log.warning("request '\(request.name)' of \(peer) failed: \(error)")
+            case (.internal, _): log.error("request '\(request.title)' failed: \(error)")
+            case (_, .modelAdd), (_, .saeAdd), (_, .classesSet), (_, .adapterAdd), (_, .adapterChange), (_, .saeRandom): log.warning("request '\(request.title)' of \(peer) failed: \(error)")
             default: break
             }
             throw failure

@@ -2,7 +2,7 @@
 
 extension Saed_Request {
     /// The request's name as `saectl` and the log write it; "unknown" for one of a newer client.
-    public var name: String {
+    public var title: String {
         switch body {
         case .status: "status"
         case .wait: "wait"

@@ -151,7 +151,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
             return refuse(id, "unread", WireFailure(.invalidArgument, "the payload is no Request message", remedy: "mend the client: see protocol/saed.proto"))
         }
         guard request.body != nil else {
-            return refuse(id, request.name, WireFailure(.unsupported, "this daemon doesn't know that request", remedy: "use client and daemon of the same release"))
+            return refuse(id, request.title, WireFailure(.unsupported, "this daemon doesn't know that request", remedy: "use client and daemon of the same release"))
         }
         let stream = ReplyStream(request: id, connection: self)
         let (handler, peer) = (server.handler, peer)
@@ -163,7 +163,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
                 stream.end(stream.isCancelled ? .cancelled : WireFailure(any: error))
             }
         }
-        open[id] = OpenRequest(name: request.name, stream: stream, task: task)
+        open[id] = OpenRequest(name: request.title, stream: stream, task: task)
     }
 
     private func cancel(_ id: UInt32) {

@@ -94,11 +94,11 @@ final class Toy: RequestHandler {
     let sent = Atomic<Int>(0)
 
     func handle(_ request: Saed_Request, from peer: Peer, into reply: ReplyStream) async throws {
-        log.add(.started(request.name))
+        log.add(.started(request.title))
         do {
             try await answer(request, peer, reply)
         } catch is CancellationError {
-            log.add(.cancelled(request.name))
+            log.add(.cancelled(request.title))
             throw CancellationError()
         }
     }
@@ -146,7 +146,7 @@ final class Toy: RequestHandler {
             let array = try await reply.array("indptr", .i64, shape: [3])
             try await reply.write(array, [Int64(0), 5])
         default:
-            throw WireFailure(.unsupported, "the toy has no '\(request.name)'")
+            throw WireFailure(.unsupported, "the toy has no '\(request.title)'")
         }
     }
 }
