@@ -12,6 +12,10 @@ public enum InterventionError: Error, CustomStringConvertible, Sendable {
     case shape(problem: String)
     /// The SAE's error is to be kept, and what it is the error of was not stored.
     case noActivations
+    /// An edit that can't be made: a latent or a patch that does not exist, a value that is no number.
+    case edit(problem: String)
+    /// A difference of two classes that can't be formed.
+    case classes(problem: String)
 
     public var description: String {
         switch self {
@@ -20,6 +24,7 @@ public enum InterventionError: Error, CustomStringConvertible, Sendable {
         case .shape(let problem): "\(problem); the view was made with another adapter or SAE"
         case .noActivations:
             "the SAE's error can be kept only where activations are stored; compute them from the image, or leave the error out"
+        case .edit(let problem), .classes(let problem): problem
         }
     }
 }

@@ -27,7 +27,8 @@ extension UpperTower {
                 problem: "latents [\(other.rows), \(other.width)] to be set in place of [\(image.latents.rows), \(image.latents.width)]")
         }
         guard sets.count > 0 else { return [] }
-        let start = try unchanged(image, term)
+        let start = FloatBuffer(count: streamCount)
+        try self.start(image, term, into: start.pointer)
         let changes = LatentChanges(from: image.latents, to: other, tokens: tokens)
         let shared = sets.representatives(among: changes.indices)
         let computed = shared.indices.filter { shared[$0] == $0 }
@@ -38,16 +39,15 @@ extension UpperTower {
         let answers = try finish(x.pointer, count: computed.count)
         return shared.map { answers[computed.firstIndex(of: $0) ?? 0] }
     }
-    /// The stream that is changed.
-    private func unchanged(_ image: StoredImage, _ term: ErrorTerm) throws(InterventionError) -> FloatBuffer {
-        let x = FloatBuffer(count: streamCount)
+
+    /// The stream that is changed: its activations, or the reconstruction of its latents.
+    /// - Parameter x: `[tokens, width]`, overwritten.
+    func start(_ image: StoredImage, _ term: ErrorTerm, into x: UnsafeMutablePointer<Float>) throws(InterventionError) {
         if term == .kept {
             guard let activations = image.activations else { throw .noActivations }
-            x.pointer.update(from: activations, count: streamCount)
-            return x
+            return x.update(from: activations, count: streamCount)
         }
-        try decoding { () throws(SAEError) in try sae.decode(image.latents, into: x.pointer) }
-        if term == .droppedAsPublished { subtractPublishedBias(x.pointer, count: streamCount) }
-        return x
+        try decoding { () throws(SAEError) in try sae.decode(image.latents, into: x) }
+        if term == .droppedAsPublished { subtractPublishedBias(x, count: streamCount) }
     }
 }

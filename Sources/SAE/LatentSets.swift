@@ -81,6 +81,18 @@ public struct LatentChanges: Sendable, Equatable {
         }
     }
 
+    /// Changes that were found otherwise.
+    /// - Parameters:
+    ///   - indptr: from 0, `rows + 1` of them.
+    ///   - indices: ascending in every row.
+    ///   - values: none of them 0.
+    package init(indptr: [Int], indices: [UInt32], values: [Float]) {
+        precondition(indptr.first == 0 && indptr.last == indices.count && indices.count == values.count)
+        (self.indptr, self.indices, self.values) = (indptr, indices, values)
+    }
+
+    package func range(of row: Int) -> Range<Int> { indptr[row]..<indptr[row + 1] }
+
     private mutating func merge(_ old: SparseRows, _ new: SparseRows, _ row: Int) {
         var i = old.indptr[row], j = new.indptr[row]
         let iEnd = old.indptr[row + 1], jEnd = new.indptr[row + 1]
@@ -130,6 +142,24 @@ extension SparseAutoencoder {
         let d = config.width
         try accumulate(changes.indptr, changes.indices, changes.values, sets, chosen, into: changed) { row, out in
             out.update(from: x + row * d, count: d)
+        }
+    }
+
+    /// Adds changes to activations in place: `x += sum_j change_j W_dec[j]`; a row without changes is not touched.
+    ///
+    /// - Parameter x: `[changes.rows, width]`.
+    /// - Throws: as `decode`.
+    public func add(_ changes: LatentChanges, to x: UnsafeMutablePointer<Float>) throws(SAEError) {
+        let d = config.width
+        let weights = try decoderWeights()
+        Team.parallelRows(changes.rows, block: 4) { block in
+            for row in block {
+                let out = x + row * d
+                for entry in changes.range(of: row) {
+                    let value = changes.values[entry], direction = weights.pointer + Int(changes.indices[entry]) * d
+                    for i in 0..<d { out[i] += value * direction[i] }
+                }
+            }
         }
     }
 
