@@ -40,17 +40,19 @@ let package = Package(
         .target(name: "CImageShims", linkerSettings: [.linkedLibrary("jpeg")]),
         .target(name: "CInotify"),
         .target(name: "CFileCalls"),
+        .target(name: "CSandbox"),
 
         .target(name: "Basics", dependencies: ["CCrypto"]),
         .target(name: "Kernels", dependencies: ["CDNNL"]),
         .target(name: "Checkpoints", dependencies: ["Basics"]),
         .target(name: "Imaging", dependencies: ["CImageShims", "CWebP", "CZlib"], exclude: ["FORMATS.md"]),
+        .target(name: "Decoding", dependencies: ["CSandbox", "Imaging"]),
         .target(name: "CLIP", dependencies: ["Basics", "Kernels", "Checkpoints", "Imaging"]),
         .target(name: "SAE", dependencies: ["Basics", "Kernels", "Checkpoints", "CDNNL"]),
         .target(name: "Interventions", dependencies: ["Basics", "Kernels", "CLIP", "SAE"]),
         .target(name: "Store", dependencies: ["Basics", "CZstd", .product(name: "GRDB", package: "GRDB.swift")]),
         .target(name: "Concepts", dependencies: ["Basics", "Store"]),
-        .target(name: "Ingest", dependencies: ["Basics", "Kernels", "Imaging", "CLIP", "SAE", "Store", "CInotify", "CMalloc"]),
+        .target(name: "Ingest", dependencies: ["Basics", "Kernels", "Imaging", "Decoding", "CLIP", "SAE", "Store", "CInotify", "CMalloc"]),
         .target(name: "Wire", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")]),
         .target(
             name: "WireNIO",
@@ -58,7 +60,7 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Basics", "Imaging", "CLIP", "SAE", "Kernels", "Interventions", "Store", "Concepts", "Ingest", "Wire", "WireNIO", "TOMLKit",
+                "Basics", "Imaging", "Decoding", "CLIP", "SAE", "Kernels", "Interventions", "Store", "Concepts", "Ingest", "Wire", "WireNIO", "TOMLKit",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -66,7 +68,7 @@ let package = Package(
         .target(name: "SaectlKit", dependencies: ["Basics", "Wire", "CFileCalls"]),
 
         .executableTarget(
-            name: "saed", dependencies: ["Daemon", "Wire", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            name: "saed", dependencies: ["Daemon", "Decoding", "Wire", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             linkerSettings: staticRuntime),
         .executableTarget(
             name: "saectl",
@@ -84,6 +86,9 @@ let package = Package(
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Basics"], resources: [.copy("Golden")]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Basics"], resources: [.copy("Golden")]),
         .testTarget(name: "ImagingTests", dependencies: ["Imaging", "CZlib"], exclude: ["Golden"]),
+        // Plays a decoder that a file has taken over.
+        .executableTarget(name: "PlantedDecoder", dependencies: ["Decoding", "Imaging"], path: "Tests/PlantedDecoder"),
+        .testTarget(name: "DecodingTests", dependencies: ["Decoding", "Imaging", "PlantedDecoder"]),
         .testTarget(
             name: "CLIPTests", dependencies: ["CLIP", "Checkpoints", "Basics", "Kernels", "Imaging"], resources: [.copy("Golden")]),
         .testTarget(name: "SAETests", dependencies: ["SAE", "Kernels", "Basics", "Checkpoints"], resources: [.copy("Golden")]),

@@ -88,7 +88,8 @@ extension Answers {
     /// Activations at the hook point that were not kept: made again from the original.
     func activations(of image: ImageRecord, _ plan: ViewPlan) async throws -> [Float] {
         let preprocessor = Preprocessor(plan.facts.preprocess)
-        let crop = try await blocking { preprocessor.crop(try self.original(of: image)) }
+        let crop = try await blocking { try self.ingest.decoder.prepare(try self.original(of: image), for: [plan.facts.preprocess]).crops[plan.facts.preprocess] }
+        guard let crop else { preconditionFailure("a decoder gives every crop it was asked for") }
         return try await ingest.compute { library in
             let vision = try library.vision(plan)
             let pixels = FloatBuffer(count: 3 * crop.width * crop.height)

@@ -20,7 +20,7 @@ extension Answers {
             try self.check(latent: body.latent, plan)
             let image = try self.image(body.image)
             let map = try self.concepts.heatMap(of: Int(body.latent), on: image, in: plan.record)
-            let picture = try self.original(of: image).scaledToFit(width: Answers.sideMax, height: Answers.sideMax)
+            let picture = try self.picture(of: image, sideMax: Answers.sideMax)
             let drawn = renderHeatmap(
                 image: picture, grid: map.values, rows: map.rows, columns: map.columns,
                 preprocessor: Preprocessor(plan.facts.preprocess), style: body.style == .grid ? .patches : .smooth)
@@ -89,27 +89,32 @@ extension Answers {
     ) throws -> SheetTile {
         let name = image.path.map { ($0 as NSString).lastPathComponent } ?? String(image.image.prefix(12))
         let detail = String(format: "mean %.3g  peak %.3g", image.mean, image.peak)
-        guard let record = try store.image(.init(rawValue: image.imageNumber)), let picture = try? original(of: record) else {
+        guard let record = try store.image(.init(rawValue: image.imageNumber)), let picture = try? picture(of: record, sideMax: Answers.tileSide) else {
             // Its file went away between the question and here.
             let grey = RGBImage(width: 1, height: 1, pixels: [128, 128, 128])
             return SheetTile(image: grey, caption: name, detail: "file is gone")
         }
         let map = try concepts.heatMap(of: latent, on: record, in: plan.record)
         let drawn = renderHeatmap(
-            image: picture.scaledToFit(width: Answers.tileSide, height: Answers.tileSide), grid: map.values, rows: map.rows,
+            image: picture, grid: map.values, rows: map.rows,
             columns: map.columns, preprocessor: preprocessor, style: style == .grid ? .patches : .smooth)
         return SheetTile(image: drawn, caption: name, detail: detail)
     }
 
     private func percent(_ share: Double) -> String { String(format: share < 0.1 ? "%.1f %%" : "%.0f %%", share * 100) }
 
-    /// An image's pixels, from the first of its files that still has its content.
-    func original(of image: ImageRecord) throws -> RGBImage {
+    /// An image scaled down to fit a square of `sideMax`.
+    func picture(of image: ImageRecord, sideMax: Int) throws -> RGBImage {
+        try ingest.decoder.picture(try original(of: image), sideMax: sideMax)
+    }
+
+    /// An image's bytes, from the first of its files that still has its content.
+    func original(of image: ImageRecord) throws -> [UInt8] {
         for path in try store.paths(of: image.id) {
             guard let content = try DroppedContent(path: absolute(path.path), bytesMax: configuration.imageBytesMax),
                 content.hash == image.hash
             else { continue }
-            return try decodeImage(content.bytes, limits: DecodeLimits(pixelsMax: configuration.imagePixelsMax, bytesMax: configuration.imageBytesMax))
+            return content.bytes
         }
         throw WireFailure(
             .failedPrecondition, "the file of image \(image.hash.short) is gone or changed", remedy: "drop it again; its latents are kept")

@@ -17,6 +17,9 @@ public struct Configuration: Sendable, Equatable {
     public var decodeThreads = 2
     public var imageBytesMax = 256 << 20
     public var imagePixelsMax = 178_956_970
+    public var sandbox = true
+    public var imageTimeMax = Duration.seconds(20)
+    public var imageMemoryMax = 2 << 30
     public var settle = Duration.milliseconds(500)
     public var settleRenamed = Duration.milliseconds(20)
     public var pollInterval = Duration.seconds(10)
@@ -69,6 +72,9 @@ extension Configuration {
         number("compute", "decode_threads", "images decoded at the same time", \.decodeThreads, 1...64),
         number("images", "bytes_max", "a larger image file is refused", \.imageBytesMax, 1...(1 << 40)),
         number("images", "pixels_max", "an image of more pixels is refused before it is decoded", \.imagePixelsMax, 1...(1 << 40)),
+        flag("images", "sandbox", "decode in a child that reaches no file and no network; false: in the daemon itself", \.sandbox),
+        duration("images", "time_max", "a decoder that takes longer for an image is killed, and the image refused", \.imageTimeMax),
+        number("images", "memory_max", "the memory of a decoder, in bytes", \.imageMemoryMax, (256 << 20)...(1 << 40)),
         duration("watch", "settle", "how long a written file must have rested", \.settle),
         duration("watch", "settle_renamed", "the same for a file renamed or linked into place", \.settleRenamed),
         duration("watch", "poll_interval", "how often network file systems are scanned", \.pollInterval),

@@ -1,6 +1,7 @@
 // The daemon's life: folders, store, registry, ingest, server, signals; and the same backwards.
 
 import Basics
+import Decoding
 import Foundation
 import Imaging
 import Ingest
@@ -45,6 +46,8 @@ public struct Daemon: Sendable {
         let registry = try Registry(store: store, activity: activity)
         try prepare(registry, log)
         let ingest = try Ingest(store: store, registry: registry, activity: activity, options: ingestOptions)
+        // What keeps images from being decoded is told now, and once.
+        try ingest.decoder.check()
         let answers = Answers(ingest: ingest, configuration: configuration, root: root, log: log)
 
         let logging = Task {
@@ -115,6 +118,14 @@ public struct Daemon: Sendable {
         for trouble in Embedded.register(in: registry, folder: folder) { log.error("\(trouble)") }
     }
 
+    private var sandbox: ImageDecoder.Sandbox {
+        // The program that runs, also where its file was replaced since.
+        let own = ["/proc/self/exe", "decode-worker", "--memory-max", String(configuration.imageMemoryMax)]
+        // Tests put one that misbehaves in its place.
+        let other = ProcessInfo.processInfo.environment["SAED_DECODER"].map { [$0, String(configuration.imageMemoryMax)] }
+        return .init(command: other ?? own, timeMax: configuration.imageTimeMax, memoryBytesMax: configuration.imageMemoryMax)
+    }
+
     private var ingestOptions: IngestOptions {
         var options = IngestOptions(dropFolder: configuration.drop, quarantineFolder: configuration.quarantine)
         options.threads = configuration.threads
@@ -122,6 +133,7 @@ public struct Daemon: Sendable {
         options.batchWait = configuration.batchWait
         options.decodeThreads = configuration.decodeThreads
         options.limits = DecodeLimits(pixelsMax: configuration.imagePixelsMax, bytesMax: configuration.imageBytesMax)
+        if configuration.sandbox { options.sandbox = sandbox }
         options.watch.settle = configuration.settle
         options.watch.settleRenamed = configuration.settleRenamed
         options.watch.pollInterval = configuration.pollInterval

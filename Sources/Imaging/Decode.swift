@@ -88,7 +88,7 @@ public func decodeImageWithDetails(
     limits: DecodeLimits = DecodeLimits(),
     options: DecodeOptions = DecodeOptions()
 ) throws(ImagingError) -> DecodedImage {
-    let format = try checkedFormat(bytes, limits)
+    let format = try imageFormat(bytes, limits: limits)
     let encoded: (image: RGBImage, orientation: Int)
     switch format {
     case .jpeg: encoded = try JPEG.decode(bytes, limits)
@@ -109,7 +109,7 @@ public func decodeImageWithDetails(
 public func readImageHeader(
     _ bytes: UnsafeRawBufferPointer, limits: DecodeLimits = DecodeLimits()
 ) throws(ImagingError) -> ImageHeader {
-    let format = try checkedFormat(bytes, limits)
+    let format = try imageFormat(bytes, limits: limits)
     let size: (width: Int, height: Int)
     switch format {
     case .jpeg: size = try JPEG.size(bytes, limits)
@@ -119,9 +119,10 @@ public func readImageHeader(
     return ImageHeader(format: format, width: size.width, height: size.height)
 }
 
-private func checkedFormat(
-    _ bytes: UnsafeRawBufferPointer, _ limits: DecodeLimits
-) throws(ImagingError) -> ImageFormat {
+/// What a file claims to be by its first bytes: no library has looked at it yet.
+///
+/// - Throws: `empty`, `tooManyBytes`, `unrecognized`.
+public func imageFormat(_ bytes: UnsafeRawBufferPointer, limits: DecodeLimits = DecodeLimits()) throws(ImagingError) -> ImageFormat {
     if bytes.isEmpty { throw .empty }
     if bytes.count > limits.bytesMax { throw .tooManyBytes(bytes: bytes.count, bytesMax: limits.bytesMax) }
     guard let format = ImageFormat.sniff(bytes) else {

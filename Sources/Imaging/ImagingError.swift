@@ -2,7 +2,7 @@
 // whoever knows it.
 
 /// Why bytes could not be decoded.
-public enum ImagingError: Error, Hashable, Sendable, CustomStringConvertible {
+public enum ImagingError: Error, Hashable, Sendable, Codable, CustomStringConvertible {
     /// No bytes at all.
     case empty
     /// Neither JPEG nor PNG nor WebP; `kind` names what it is where that can be told.

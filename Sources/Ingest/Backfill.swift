@@ -2,6 +2,7 @@
 // the store when a model or an SAE arrives. The catalog says what is missing; nothing else has to be remembered.
 
 import Basics
+import Decoding
 import Foundation
 import Imaging
 import Store
@@ -12,9 +13,9 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
     private let registry: Registry
     private let ledger: Ledger
     private let engine: Engine
-    private let preparation: Preparation
+    private let decoder: ImageDecoder
     private let dropFolder: String
-    private let onBroken: @Sendable (ImageRecord, ImagingError) -> Void
+    private let onBroken: @Sendable (ImageRecord, DecodeFailure) -> Void
     private let onTrouble: @Sendable (String) -> Void
     private let threads: Int
 
@@ -38,15 +39,15 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
 
     /// - Parameter onBroken: an image that can't be decoded, although it is where it was.
     init(
-        store: Store, registry: Registry, ledger: Ledger, engine: Engine, preparation: Preparation, dropFolder: String,
-        threads: Int, onBroken: @escaping @Sendable (ImageRecord, ImagingError) -> Void,
+        store: Store, registry: Registry, ledger: Ledger, engine: Engine, decoder: ImageDecoder, dropFolder: String,
+        threads: Int, onBroken: @escaping @Sendable (ImageRecord, DecodeFailure) -> Void,
         onTrouble: @escaping @Sendable (String) -> Void
     ) {
         self.store = store
         self.registry = registry
         self.ledger = ledger
         self.engine = engine
-        self.preparation = preparation
+        self.decoder = decoder
         self.dropFolder = dropFolder
         self.threads = threads
         self.onBroken = onBroken
@@ -155,28 +156,30 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
     }
 
     private func prepare(_ item: WorkItem) {
-        do throws(ImagingError) {
+        do throws(DecodeFailure) {
             guard let content = try content(of: item.image) else {
                 // Gone, unreadable or changed since: the watcher will tell, or has told.
                 ledger.skip(item.image.id)
                 return
             }
-            let (_, crops) = try preparation.prepare(content, for: item.plans)
-            if !engine.queue.push(Prepared(item: item, crops: crops), lane: item.lane) { ledger.release(item.image.id) }
+            let prepared = try decoder.prepare(content.bytes, for: Set(item.plans.map(\.facts.preprocess)))
+            if !engine.queue.push(Prepared(item: item, crops: prepared.crops), lane: item.lane) { ledger.release(item.image.id) }
         } catch {
             ledger.skip(item.image.id)
-            onBroken(item.image, error)
+            if case .unavailable = error { onTrouble("'\(item.image.path ?? item.image.hash.short)': \(error)") } else { onBroken(item.image, error) }
         }
     }
 
     /// From the first of the image's files that still has its content.
-    private func content(of image: ImageRecord) throws(ImagingError) -> DroppedContent? {
+    private func content(of image: ImageRecord) throws(DecodeFailure) -> DroppedContent? {
         for path in (try? store.paths(of: image.id)) ?? [] {
-            if let content = try DroppedContent(path: dropFolder + "/" + path.path, bytesMax: preparation.limits.bytesMax),
-                content.hash == image.hash
-            {
-                return content
-            }
+            do throws(ImagingError) {
+                if let content = try DroppedContent(path: dropFolder + "/" + path.path, bytesMax: decoder.limits.bytesMax),
+                    content.hash == image.hash
+                {
+                    return content
+                }
+            } catch { throw .image(error) }
         }
         return nil
     }

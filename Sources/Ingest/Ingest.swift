@@ -9,6 +9,7 @@
 
 import Basics
 import CMalloc
+import Decoding
 import Foundation
 import Imaging
 import Kernels
@@ -24,6 +25,8 @@ public struct IngestOptions: Sendable {
     public var batchWait = Duration.milliseconds(4)
     public var decodeThreads = 2
     public var limits = DecodeLimits()
+    /// How untrusted images are decoded; nil: in this process.
+    public var sandbox: ImageDecoder.Sandbox?
     public var watch = WatchOptions()
     public var releaseAfter = Duration.seconds(600)
 
@@ -51,6 +54,7 @@ public final class Ingest: Sendable {
     public let registry: Registry
     public let activity: Activity
     public let options: IngestOptions
+    public let decoder: ImageDecoder
     let watcher: DropWatcher
     private let engine: Engine
     private let committer: Committer
@@ -70,6 +74,8 @@ public final class Ingest: Sendable {
         self.registry = registry
         self.activity = activity
         self.options = options
+        let decoder = ImageDecoder(limits: options.limits, sandbox: options.sandbox)
+        self.decoder = decoder
         if options.threads > 0 { Team.configure(threads: options.threads) }
         let ledger = Ledger()
         self.ledger = ledger
@@ -95,14 +101,14 @@ public final class Ingest: Sendable {
             },
             onRelease: {
                 store.trim()
+                decoder.trim()
                 Kernels.releaseScratch()
                 malloc_trim(0)
             })
-        let preparation = Preparation(limits: options.limits)
         // The intake knows how to quarantine; the back-fill is made first.
         let failing = Mutex<Intake?>(nil)
         backfill = Backfill(
-            store: store, registry: registry, ledger: ledger, engine: engine, preparation: preparation,
+            store: store, registry: registry, ledger: ledger, engine: engine, decoder: decoder,
             dropFolder: watcher.folder, threads: options.decodeThreads,
             onBroken: { image, error in
                 let intake = failing.withLock { $0 }
@@ -113,7 +119,7 @@ public final class Ingest: Sendable {
             onTrouble: { activity.emit(.warning($0)) })
         intake = Intake(
             watcher: watcher, store: store, registry: registry, activity: activity, ledger: ledger, engine: engine,
-            quarantine: Quarantine(folder: options.quarantineFolder, dropFolder: watcher.folder), preparation: preparation,
+            quarantine: Quarantine(folder: options.quarantineFolder, dropFolder: watcher.folder), decoder: decoder,
             onNewWork: { [backfill] in backfill.wake() }, onNoRoom: { [backfill] in backfill.prefer($0) })
         failing.withLock { [intake] in $0 = intake }
         ledger.onWanted { [backfill] in backfill.wake() }

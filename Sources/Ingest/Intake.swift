@@ -3,6 +3,7 @@
 // the pipeline is left to the back-fill, which takes the newest first.
 
 import Basics
+import Decoding
 import CLIP
 import Foundation
 import Imaging
@@ -17,7 +18,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
     private let ledger: Ledger
     private let engine: Engine
     private let quarantine: Quarantine
-    private let preparation: Preparation
+    private let decoder: ImageDecoder
     private let onNewWork: @Sendable () -> Void
     private let onNoRoom: @Sendable (ImageRecord) -> Void
     private let ended = DispatchSemaphore(value: 0)
@@ -29,7 +30,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
 
     init(
         watcher: DropWatcher, store: Store, registry: Registry, activity: Activity, ledger: Ledger, engine: Engine,
-        quarantine: Quarantine, preparation: Preparation, onNewWork: @escaping @Sendable () -> Void,
+        quarantine: Quarantine, decoder: ImageDecoder, onNewWork: @escaping @Sendable () -> Void,
         onNoRoom: @escaping @Sendable (ImageRecord) -> Void
     ) {
         self.watcher = watcher
@@ -39,7 +40,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         self.ledger = ledger
         self.engine = engine
         self.quarantine = quarantine
-        self.preparation = preparation
+        self.decoder = decoder
         self.onNewWork = onNewWork
         self.onNoRoom = onNoRoom
     }
@@ -117,7 +118,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         let content: DroppedContent
         let plans = registry.workingViews
         do throws(ImagingError) {
-            guard let read = try DroppedContent(path: absolute(file.path), bytesMax: preparation.limits.bytesMax) else {
+            guard let read = try DroppedContent(path: absolute(file.path), bytesMax: decoder.limits.bytesMax) else {
                 return unread(file)
             }
             content = read
@@ -132,17 +133,20 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
                 try note(file, ImageFacts(hash: content.hash, width: known.width, height: known.height, format: known.format), label)
                 onNewWork()
             } else {
-                let (decoded, crops) = try preparation.prepare(content, for: plans)
+                let prepared = try decoder.prepare(content.bytes, for: Set(plans.map(\.facts.preprocess)))
                 let facts = ImageFacts(
-                    hash: content.hash, width: decoded.image.width, height: decoded.image.height, format: decoded.format.rawValue)
+                    hash: content.hash, width: prepared.width, height: prepared.height, format: prepared.format.rawValue)
                 let image = try note(file, facts, label)
-                hand(image, plans: plans, crops: crops, lane: file.isBacklog ? .backlog : .fresh)
+                hand(image, plans: plans, crops: prepared.crops, lane: file.isBacklog ? .backlog : .fresh)
             }
             watcher.done(file)
-        } catch let error as ImagingError {
+        } catch DecodeFailure.image(let error) {
             refuse(file, error)
+        } catch let failure as DecodeFailure where failure.isOfTheFile {
+            fail(file.path, "decoder", "\(failure)", leave: false)
+            watcher.done(file)
         } catch {
-            // The catalog can't be written: nothing is lost, the file is delivered again.
+            // The catalog can't be written, or nothing decodes: nothing is lost, the file is delivered again.
             activity.emit(.warning("'\(file.path)': \(error); trying again"))
             watcher.postpone(file, rest: .seconds(2))
         }

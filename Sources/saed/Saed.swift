@@ -2,10 +2,25 @@
 
 import ArgumentParser
 import Daemon
+import Decoding
 import Foundation
 import Wire
 
 @main
+enum Program {
+    static func main() {
+        // Before anything starts a thread: what decodes runs alone behind its walls.
+        if CommandLine.arguments.dropFirst().first == DecodeWorkerCommand.configuration.commandName {
+            DecodeWorkerCommand.main(Array(CommandLine.arguments.dropFirst(2)))
+        }
+        Task {
+            await Saed.main()
+            exit(0)
+        }
+        dispatchMain()
+    }
+}
+
 struct Saed: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "saed",
@@ -15,7 +30,7 @@ struct Saed: AsyncParsableCommand {
             SAEs into ROOT/drop/saes, and ask with saectl --root ROOT.
             """,
         version: "saed \(SaedVersion.current)",
-        subcommands: [Run.self, CheckConfig.self])
+        subcommands: [Run.self, CheckConfig.self, DecodeWorkerCommand.self])
 }
 
 struct Run: AsyncParsableCommand {
@@ -41,6 +56,17 @@ struct Run: AsyncParsableCommand {
             throw ExitCode(1)
         }
     }
+}
+
+/// Started by the daemon, never by a person.
+struct DecodeWorkerCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "decode-worker", abstract: "Decode images for a daemon that started this and holds descriptor 3.", shouldDisplay: false)
+
+    @Option(help: "Bytes.")
+    var memoryMax: Int
+
+    func run() { DecodeWorker.run(memoryBytesMax: memoryMax) }
 }
 
 struct CheckConfig: ParsableCommand {

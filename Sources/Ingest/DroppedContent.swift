@@ -1,4 +1,4 @@
-// From a file to what the towers read: bytes, hash, decoded image, one crop for each preprocessing.
+// A dropped file's bytes, and the hash that is the image's name from then on.
 
 import Basics
 import Foundation
@@ -31,19 +31,5 @@ package struct DroppedContent {
         }
         guard filled == size else { return nil }
         hash = ContentHash(of: bytes)
-    }
-}
-
-/// Decodes an image and crops it for each preprocessing.
-struct Preparation: Sendable {
-    let limits: DecodeLimits
-
-    func prepare(_ content: DroppedContent, for plans: [ViewPlan]) throws(ImagingError) -> (image: DecodedImage, crops: [PreprocessConfig: RGBImage]) {
-        let decoded = try content.bytes.withUnsafeBytes { bytes in
-            Result { () throws(ImagingError) in try decodeImageWithDetails(bytes, limits: limits) }
-        }.get()
-        var crops: [PreprocessConfig: RGBImage] = [:]
-        for config in Set(plans.map(\.facts.preprocess)) { crops[config] = Preprocessor(config).crop(decoded.image) }
-        return (decoded, crops)
     }
 }

@@ -1,0 +1,71 @@
+// The child: enters its walls, then decodes what it is sent until its parent hangs up. Nothing that a file makes it do
+// reaches further than its own memory and one socket.
+
+import CSandbox
+import Foundation
+import Imaging
+
+/// What `saed decode-worker` runs.
+///
+///     DecodeWorker.run(memoryBytesMax: 2 << 30)   // never returns
+public enum DecodeWorker {
+    /// Where the parent put its socket.
+    static let descriptor: Int32 = 3
+
+    public typealias Decode = (_ bytes: UnsafeRawBufferPointer, _ limits: DecodeLimits) throws(ImagingError) -> DecodedImage
+
+    /// - Parameter decode: how bytes become an image; tests plant others.
+    public static func run(
+        memoryBytesMax: Int,
+        decode: Decode = { (bytes, limits) throws(ImagingError) in try decodeImageWithDetails(bytes, limits: limits) }
+    ) -> Never {
+        let channel = DecodeChannel(descriptor)
+        do {
+            // Whatever Foundation reads once, it reads before the walls stand.
+            _ = try JSONDecoder().decode(DecodeReply.self, from: JSONEncoder().encode(DecodeReply.ready(problem: nil)))
+            let failed = sandbox_enter(UInt64(memoryBytesMax)) != 0
+            try channel.send(DecodeReply.ready(problem: failed ? String(cString: strerror(errno)) : nil), payload: [])
+            if failed { exit(1) }
+            while true {
+                let (request, bytes) = try channel.receive(DecodeRequest.self, payloadBytesMax: Int(UInt32.max))
+                try answer(request, bytes, channel, decode)
+            }
+        } catch {
+            // The parent hung up: the only end there is.
+            exit(0)
+        }
+    }
+
+    private static func answer(_ request: DecodeRequest, _ bytes: [UInt8], _ channel: DecodeChannel, _ decode: Decode) throws {
+        let limits = DecodeLimits(pixelsMax: request.pixelsMax, bytesMax: request.bytesMax)
+        let decoded: DecodedImage
+        do throws(ImagingError) {
+            decoded = try bytes.withUnsafeBytes { bytes in Result { () throws(ImagingError) in try decode(bytes, limits) } }.get()
+        } catch {
+            return try channel.send(DecodeReply.refused(error), payload: [])
+        }
+        let images = request.task.images(of: decoded.image)
+        let header = DecodeReply.images(
+            format: decoded.format, width: decoded.image.width, height: decoded.image.height,
+            images: images.map { ImageSize(width: $0.width, height: $0.height) })
+        try withPixels(images[...], []) { try channel.send(header, payload: $0) }
+    }
+
+    /// The pixels of all images as buffers that live as long as `body`.
+    private static func withPixels(
+        _ images: ArraySlice<RGBImage>, _ buffers: [UnsafeRawBufferPointer], _ body: ([UnsafeRawBufferPointer]) throws -> Void
+    ) throws {
+        guard let first = images.first else { return try body(buffers) }
+        try first.pixels.withUnsafeBytes { try withPixels(images.dropFirst(), buffers + [$0], body) }
+    }
+}
+
+extension DecodeTask {
+    /// What is asked for, of a decoded image.
+    func images(of image: RGBImage) -> [RGBImage] {
+        switch self {
+        case let .crops(configs): configs.map { Preprocessor($0).crop(image) }
+        case let .picture(sideMax): [image.scaledToFit(width: sideMax, height: sideMax)]
+        }
+    }
+}
