@@ -168,7 +168,8 @@ void saed_packing_free(saed_packing *packing) {
 
 size_t saed_packing_bytes(const saed_packing *packing) { return dnnl_memory_desc_get_size(VIEW(packing->weights)); }
 
-int saed_packing_pack(const saed_packing *packing, saed_weight_layout layout, const float *weights, float *packed) {
+/// Weights in `layout` into the packed ones, or back.
+static int packing_reorder(const saed_packing *packing, saed_weight_layout layout, float *weights, float *packed, int back) {
     dnnl_engine_t engine;
     dnnl_stream_t stream = NULL;
     dnnl_primitive_desc_t pd = NULL;
@@ -180,12 +181,12 @@ int saed_packing_pack(const saed_packing *packing, saed_weight_layout layout, co
     stay_on_this_thread();
     if ((status = shared_engine(&engine))) goto end;
     if ((status = layout == SAED_IN_OUT ? md_strided(&plain, k, n, n, 1) : md_strided(&plain, k, n, 1, k))) goto end;
-    if ((status = dnnl_reorder_primitive_desc_create(&pd, VIEW(plain), engine, VIEW(packing->weights), engine, NULL)))
-        goto end;
+    md_view source = back ? VIEW(packing->weights) : VIEW(plain), target = back ? VIEW(plain) : VIEW(packing->weights);
+    if ((status = dnnl_reorder_primitive_desc_create(&pd, source, engine, target, engine, NULL))) goto end;
     if ((status = dnnl_primitive_create(&reorder, pd))) goto end;
     if ((status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags))) goto end;
-    if ((status = dnnl_memory_create(&from, VIEW(plain), engine, (void *)weights))) goto end;
-    if ((status = dnnl_memory_create(&to, VIEW(packing->weights), engine, packed))) goto end;
+    if ((status = dnnl_memory_create(&from, source, engine, back ? packed : weights))) goto end;
+    if ((status = dnnl_memory_create(&to, target, engine, back ? weights : packed))) goto end;
     dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
     if ((status = dnnl_primitive_execute(reorder, stream, 2, arguments))) goto end;
     status = dnnl_stream_wait(stream);
@@ -197,6 +198,14 @@ end:
     if (pd) dnnl_primitive_desc_destroy(pd);
     md_free(&plain);
     return status;
+}
+
+int saed_packing_pack(const saed_packing *packing, saed_weight_layout layout, const float *weights, float *packed) {
+    return packing_reorder(packing, layout, (float *)weights, packed, 0);
+}
+
+int saed_packing_unpack(const saed_packing *packing, saed_weight_layout layout, const float *packed, float *weights) {
+    return packing_reorder(packing, layout, weights, (float *)packed, 1);
 }
 
 saed_product *saed_product_create(const saed_packing *packing, int64_t rows, saed_activation activation, int accumulate,

@@ -3,7 +3,7 @@
 //   POSITIVE_MASK (optional: bit l set where lane l > 0), COMPRESS (optional: stores the lanes of a mask and their
 //   columns, and may write a whole vector of each), HAS_HALF (optional: the compiler turns conversions of
 //   _Float16 vectors into instructions).
-// Parts of it are in vector_tiles.h, vector_attention.h and vector_products.h.
+// Parts of it are in vector_tiles.h, vector_attention.h, vector_products.h and vector_gradients.h.
 // The register tile is TILE_ROWS x 3 vectors: 8 x 3 fills AVX-512's and NEON's 32 registers, 4 x 3 AVX2's 16.
 
 #define NAME(x) CONCAT(CONCAT(x, _), SUFFIX)
@@ -179,6 +179,7 @@ static void NAME(softmax)(float *x, int64_t rows, int64_t columns, int64_t strid
 #include "vector_tiles.h"
 #include "vector_attention.h"
 #include "vector_products.h"
+#include "vector_gradients.h"
 
 // ---- Half precision -------------------------------------------------------------------------------------
 
@@ -242,6 +243,11 @@ static const saed_kernels NAME(kernels) = {
     .transposed = NAME(transposed),
     .product = NAME(product),
     .scan_panel = NAME(scan_panel),
+    .multiply = NAME(multiply),
+    .activate = NAME(activate),
+    .activation_gradient = NAME(activation_gradient),
+    .layer_norm_gradient = NAME(layer_norm_gradient),
+    .softmax_gradient = NAME(softmax_gradient),
     .widen_half = NAME(widen_half),
     .narrow_half = NAME(narrow_half),
 };

@@ -7,8 +7,9 @@ static inline __attribute__((always_inline)) V NAME(swish)(V v, float factor) {
     return v / (1.0f + e);
 }
 
-/// `v (1 + erf(v / sqrt 2)) / 2`, erf as a quotient of polynomials (Eigen's, for f32), within 3 units in the last place.
-static inline __attribute__((always_inline)) V NAME(gelu)(V v) {
+/// The normal distribution's share below v, `(1 + erf(v / sqrt 2)) / 2`, erf as a quotient of polynomials (Eigen's, for f32),
+/// within 3 units in the last place.
+static inline __attribute__((always_inline)) V NAME(normal_share)(V v) {
     V x = v * 0.70710678118654752f;
     x = NAME(select)(x > 4.0f, (V)4.0f, x);  // there erf is 1 to the last bit
     x = NAME(select)(x < -4.0f, (V)-4.0f, x);
@@ -25,14 +26,14 @@ static inline __attribute__((always_inline)) V NAME(gelu)(V v) {
     q = q * s + -1.68282697438203e-03f;
     q = q * s + -7.37332916720468e-03f;
     q = q * s + -1.42647390514189e-02f;
-    return v * 0.5f * (1.0f + x * p / q);
+    return 0.5f * (1.0f + x * p / q);
 }
 
 static inline __attribute__((always_inline)) V NAME(activated)(V v, saed_activation activation) {
     switch (activation) {
     case SAED_NONE: return v;
     case SAED_QUICK_GELU: return NAME(swish)(v, 1.702f);
-    case SAED_GELU: return NAME(gelu)(v);
+    case SAED_GELU: return v * NAME(normal_share)(v);
     case SAED_RELU: return NAME(select)(v < 0, (V)0.0f, v);
     }
     return v;

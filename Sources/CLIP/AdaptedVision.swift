@@ -46,7 +46,7 @@ public struct AdaptedVision: Sendable {
     public let layout: TokenLayout
     /// `prompts.layers[0]` after the pre-norm.
     private let firstPrompts: [Float]
-    private let deep: DeepPrompts?
+    let deep: DeepPrompts?
 
     /// - Precondition: prompts are as wide as the tower and have no more layers than it has blocks.
     public init(tower: VisionTower, prompts: VisionPrompts? = nil) {

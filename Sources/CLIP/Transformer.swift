@@ -140,7 +140,7 @@ struct Transformer: @unchecked Sendable {
     let tower: CLIPConfig.Tower
     let isCausal: Bool
     let blocks: [TransformerBlock]
-    private let activation: Activation
+    let activation: Activation
 
     /// - Parameters:
     ///   - name: `vision_model` or `text_model`.

@@ -23,12 +23,17 @@ public final class VisionTower: @unchecked Sendable {
 
     let embedding: VisionEmbedding
     let transformer: Transformer
-    private let postNorm: Norm
-    private let projector: PackedLinear
+    let postNorm: Norm
+    let projector: PackedLinear
+    /// The last block's for the class token alone.
+    let classToken: ClassTokenWeights
 
-    /// Bytes of packed weights that belong to no other tower.
-    let ownByteCount: Int
+    /// Bytes of packed weights that belong to no other tower, without what gradients add.
+    private let ownForwardByteCount: Int
     private let sharedByteCount: Int
+    /// Products of another tower that are this one's too.
+    private let sharedProducts: Set<ObjectIdentifier>
+    private let isClassTokenShared: Bool
 
     /// - Parameter base: a tower whose parts are taken where their tensors did not change.
     init(_ source: any TensorSource, _ config: CLIPConfig, sharing base: Sharing<VisionTower>? = nil) throws {
@@ -53,13 +58,31 @@ public final class VisionTower: @unchecked Sendable {
             try PackedLinear(
                 source, ["visual_projection"], inputs: width, outputs: config.projection, hasBias: false)
         }
-        ownByteCount = ownBytes
+        ownForwardByteCount = ownBytes
+        let own = transformer.blocks[layers - 1].qkv
+        let theirs = base?.base.classToken
+        isClassTokenShared = theirs?.qkv === own
+        if let theirs, theirs.qkv === own { classToken = theirs } else { classToken = ClassTokenWeights(own, width: width) }
+        sharedProducts = Set(base?.base.products.map(ObjectIdentifier.init) ?? [])
         // All parts of both are of the same sizes.
         sharedByteCount = base.map { $0.base.byteCount - ownBytes } ?? 0
     }
 
-    /// Bytes of packed weights.
-    public var byteCount: Int { ownByteCount + sharedByteCount }
+    /// Bytes of packed weights, those the other way round that gradients need included.
+    public var byteCount: Int { ownForwardByteCount + sharedByteCount + gradientByteCount }
+
+    /// Bytes of packed weights that belong to no other tower.
+    var ownByteCount: Int { ownForwardByteCount + ownGradientByteCount }
+
+    private var products: [PackedLinear] { transformer.blocks.flatMap { [$0.qkv, $0.output, $0.fc1, $0.fc2] } + [projector] }
+
+    private var gradientByteCount: Int { products.reduce(classToken.byteCount) { $0 + $1.transposedByteCount } }
+
+    private var ownGradientByteCount: Int {
+        products.reduce(isClassTokenShared ? 0 : classToken.byteCount) {
+            $0 + (sharedProducts.contains(ObjectIdentifier($1)) ? 0 : $1.transposedByteCount)
+        }
+    }
 
     /// Calls `body` with the images in groups: 1,600 tokens keep the products at full speed (at ViT-B/16, eight
     /// images at once and one after the other differ by less than the noise), and bound the workspaces whatever

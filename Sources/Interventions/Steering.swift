@@ -151,7 +151,7 @@ extension UpperTower {
             own.update(from: x.pointer, count: streamCount)
             try decoding { () throws(SAEError) in try sae.add(computed[place], to: own) }
         }
-        let answers = try finish(x.pointer, count: computed.count)
+        let answers = try answers(toStreams: x.pointer, count: computed.count)
         return SteeredAnswers(before: answers[0], after: places.map { answers[$0] })
     }
 }

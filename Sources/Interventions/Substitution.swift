@@ -20,6 +20,14 @@ extension UpperTower {
     public func substitute(
         _ sets: LatentSets, of image: StoredImage, with other: SparseRows, error term: ErrorTerm = .kept
     ) throws(InterventionError) -> [ClassAnswer] {
+        try substitute(sets, of: image, with: other, error: term) { (x, count) throws(InterventionError) in try self.finish(x, count: count) }
+    }
+
+    /// - Parameter finish: what lies above the hook, for `[count, tokens, width]`.
+    func substitute(
+        _ sets: LatentSets, of image: StoredImage, with other: SparseRows, error term: ErrorTerm,
+        through finish: (_ x: UnsafeMutablePointer<Float>, _ count: Int) throws(InterventionError) -> [ClassAnswer]
+    ) throws(InterventionError) -> [ClassAnswer] {
         try check(image, term)
         let tokens = 0..<vision.layout.tokens(of: .patch).upperBound
         guard other.rows >= tokens.count, other.width == image.latents.width else {
@@ -36,7 +44,7 @@ extension UpperTower {
         try decoding { () throws(SAEError) in
             try sae.apply(changes, of: sets, computed, to: start.pointer, into: x.pointer)
         }
-        let answers = try finish(x.pointer, count: computed.count)
+        let answers = try finish(x.pointer, computed.count)
         return shared.map { answers[computed.firstIndex(of: $0) ?? 0] }
     }
 

@@ -110,6 +110,32 @@ public struct UpperTower: Sendable {
         return try answers(embeddings, count: count)
     }
 
+    /// Embeddings `[count, projection]`, not normalised, of streams at the hook: `vision.finish` within rounding, at a
+    /// fraction of its cost where the hook lies at the last block but one.
+    /// - Parameter x: `[count, tokens, width]`; unchanged.
+    public func embeddings(_ x: UnsafePointer<Float>, count: Int) -> [Float] {
+        var embeddings = [Float](repeating: 0, count: count * vision.tower.projection)
+        embeddings.withUnsafeMutableBufferPointer { out in
+            guard let out = out.baseAddress else { return }
+            vision.embeddings(x, batch: count, from: hook, into: out)
+        }
+        return embeddings
+    }
+
+    /// The answers to streams, by `embeddings`.
+    func answers(toStreams x: UnsafePointer<Float>, count: Int) throws(InterventionError) -> [ClassAnswer] {
+        try answers(embeddings(x, count: count), count: count)
+    }
+
+    /// The classifier as directions in embedding space.
+    /// - Throws: `classes` where they depend on the image.
+    func headForGradients() throws(InterventionError) -> ZeroShotHead {
+        guard case .head(let head) = classifier else {
+            throw .classes(problem: "this view's text features depend on the image; give those of the image as its head")
+        }
+        return head
+    }
+
     private func answers(_ embeddings: [Float], count: Int) throws(InterventionError) -> [ClassAnswer] {
         let projection = vision.tower.projection
         switch classifier {

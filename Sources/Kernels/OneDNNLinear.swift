@@ -42,6 +42,12 @@ final class OneDNNLinear: @unchecked Sendable {
 
     var byteCount: Int { packed.byteCount + (bias?.byteCount ?? 0) }
 
+    /// The weights again, `[inputs, outputs]`.
+    func unpack(into weights: UnsafeMutablePointer<Float>) {
+        let status = saed_packing_unpack(packing, SAED_IN_OUT, packed.pointer, weights)
+        precondition(status == 0, "oneDNN can't unpack weights [\(inputs), \(outputs)]: dnnl_status \(status)")
+    }
+
     func apply(
         _ x: UnsafePointer<Float>, _ xStride: Int, rows: Int, into y: UnsafeMutablePointer<Float>, _ yStride: Int,
         activation: Activation, accumulate: Bool

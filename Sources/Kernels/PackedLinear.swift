@@ -2,6 +2,7 @@
 // them where the processor has AVX-512, oneDNN elsewhere (see TiledLinear.swift for why).
 
 import CDNNL
+import Synchronization
 
 public enum KernelError: Error, CustomStringConvertible, Sendable {
     /// oneDNN would not make a product.
@@ -72,6 +73,7 @@ public final class PackedLinear: Sendable {
 
     public let inputs, outputs: Int
     private let product: Product
+    private let reverse = Mutex<PackedLinear?>(nil)
 
     /// - Parameters:
     ///   - weights: fills `inputs * outputs` floats in `layout`, in memory that is released after packing.
@@ -111,6 +113,34 @@ public final class PackedLinear: Sendable {
         case .oneDNN(let linear): linear.byteCount
         }
     }
+
+    /// The weights again, `[inputs, outputs]`.
+    package func unpack(into weights: UnsafeMutablePointer<Float>) {
+        switch product {
+        case .tiled(let linear): linear.panels.unpack(into: weights)
+        case .oneDNN(let linear): linear.unpack(into: weights)
+        }
+    }
+
+    /// `x W^T`, without a bias: what a gradient at y becomes at x. Packed at the first call and held from then on.
+    package func transposed() -> PackedLinear {
+        reverse.withLock { reverse in
+            if let reverse { return reverse }
+            let library: ProductLibrary = switch product {
+            case .tiled(let linear): .tiles(linear.panels.set)
+            case .oneDNN: .oneDNN
+            }
+            // [inputs, outputs] of this one is [outputs, inputs] of that one.
+            guard let made = try? PackedLinear(
+                inputs: outputs, outputs: inputs, layout: .outIn, weights: { unpack(into: $0) }, bias: nil, using: library)
+            else { preconditionFailure("no product [\(outputs), \(inputs)], though there is one of [\(inputs), \(outputs)]") }
+            reverse = made
+            return made
+        }
+    }
+
+    /// Bytes of `transposed()`; 0 before its first call.
+    package var transposedByteCount: Int { reverse.withLock { $0?.byteCount ?? 0 } }
 
     /// `y = activation(x W + b)`, or `y += activation(x W + b)` with `accumulate` (the residual connection).
     ///

@@ -35,6 +35,14 @@ package struct Panels: Sendable {
         self.buffer = buffer
     }
 
+    /// The weights again, `[inputs, outputs]`.
+    package func unpack(into weights: UnsafeMutablePointer<Float>) {
+        Team.parallelFor(count) { panel in
+            let first = panel * columns, valid = min(columns, outputs - first), own = pointer(panel)
+            for k in 0..<inputs { (weights + k * outputs + first).update(from: own + k * columns, count: valid) }
+        }
+    }
+
     package var count: Int { (outputs + columns - 1) / columns }
     package var byteCount: Int { buffer.byteCount }
     package func pointer(_ panel: Int) -> UnsafePointer<Float> { UnsafePointer(buffer.pointer + panel * inputs * columns) }

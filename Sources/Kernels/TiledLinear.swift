@@ -7,7 +7,7 @@
 import CDNNL
 
 struct TiledLinear: Sendable {
-    private let panels: Panels
+    let panels: Panels
     private let bias: FloatBuffer
 
     /// Rows that a thread takes at a time, a multiple of every set's tile: with half as many the weights are read too

@@ -93,6 +93,9 @@ public struct LatentChanges: Sendable, Equatable {
 
     package func range(of row: Int) -> Range<Int> { indptr[row]..<indptr[row + 1] }
 
+    /// The way back.
+    package var negated: LatentChanges { LatentChanges(indptr: indptr, indices: indices, values: values.map { -$0 }) }
+
     private mutating func merge(_ old: SparseRows, _ new: SparseRows, _ row: Int) {
         var i = old.indptr[row], j = new.indptr[row]
         let iEnd = old.indptr[row + 1], jEnd = new.indptr[row + 1]
@@ -142,6 +145,29 @@ extension SparseAutoencoder {
         let d = config.width
         try accumulate(changes.indptr, changes.indices, changes.values, sets, chosen, into: changed) { row, out in
             out.update(from: x + row * d, count: d)
+        }
+    }
+
+    /// What each change adds along a direction of its own row: `change_j (W_dec[j] . g[row])`, one a change.
+    ///
+    /// - Parameter g: `[changes.rows, width]`.
+    /// - Throws: as `decode`.
+    public func along(_ changes: LatentChanges, _ g: UnsafePointer<Float>) throws(SAEError) -> [Float] {
+        let d = config.width
+        let weights = try decoderWeights()
+        return [Float](unsafeUninitializedCapacity: changes.values.count) { out, filled in
+            filled = changes.values.count
+            guard let start = out.baseAddress else { return }
+            // Each row writes its own entries.
+            nonisolated(unsafe) let own = start
+            Team.parallelRows(changes.rows, block: 4) { block in
+                for row in block {
+                    for entry in changes.range(of: row) {
+                        let product = dot(weights.pointer + Int(changes.indices[entry]) * d, g + row * d, d)
+                        own[entry] = changes.values[entry] * product
+                    }
+                }
+            }
         }
     }
 
@@ -202,4 +228,20 @@ extension SparseAutoencoder {
             }
         }
     }
+}
+
+/// Sixteen sums side by side.
+private func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
+    var sums = SIMD16<Float>.zero
+    var i = 0
+    while i + 16 <= count {
+        sums += UnsafeRawPointer(a + i).loadUnaligned(as: SIMD16<Float>.self) * UnsafeRawPointer(b + i).loadUnaligned(as: SIMD16<Float>.self)
+        i += 16
+    }
+    var sum = sums.sum()
+    while i < count {
+        sum += a[i] * b[i]
+        i += 1
+    }
+    return sum
 }

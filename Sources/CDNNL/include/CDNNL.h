@@ -30,6 +30,9 @@ size_t saed_packing_bytes(const saed_packing *packing);
 /// Reorders `weights` (in `layout`) into `packed`, `saed_packing_bytes` long and 64-byte aligned. 0 on success.
 int saed_packing_pack(const saed_packing *packing, saed_weight_layout layout, const float *weights, float *packed);
 
+/// The reverse: `weights`, in `layout`, from `packed`. 0 on success.
+int saed_packing_unpack(const saed_packing *packing, saed_weight_layout layout, const float *packed, float *weights);
+
 /// `y = activation(x W + b)`, plus the old y where `accumulate`, of rows that lie one after the other (with gaps
 /// between them oneDNN 2.6 falls back to its reference loops, a hundred times slower).
 saed_product *saed_product_create(const saed_packing *packing, int64_t rows, saed_activation activation, int accumulate,
@@ -99,6 +102,21 @@ typedef struct {
     /// next, fetched into cache meanwhile. Returns 0, or -1 when memory ran out.
     int (*scan_panel)(const float *x, int64_t rows, int64_t width, const float *panel, const float *bias,
                       uint32_t first_column, const float *next, saed_hits *hits, uint8_t *row_counts);
+
+    /// `c[r][j] = sum_k a[r * row_step + k * k_step] * b[k * b_stride + j]`, plus the old c where `accumulate`, of any
+    /// size: for operands that are used once and not worth packing. c overlaps neither.
+    void (*multiply)(const float *a, int64_t row_step, int64_t k_step, int64_t rows, const float *b, int64_t b_stride,
+                     int64_t depth, int64_t columns, int accumulate, float *c, int64_t c_stride);
+    /// `y = activation(x)`; y may be x.
+    void (*activate)(const float *x, float *y, int64_t count, saed_activation activation);
+    /// `dy *= activation'(x)`.
+    void (*activation_gradient)(const float *x, float *dy, int64_t count, saed_activation activation);
+    /// Adds to dx the gradient at layer_norm's x, where dy is that at its output.
+    void (*layer_norm_gradient)(const float *x, const float *dy, float *dx, int64_t rows, int64_t width, const float *weight,
+                                float epsilon);
+    /// Of `p`, softmax's output, and `dp`, the gradient there, rows `stride` apart: dp becomes `scale` times the gradient at
+    /// the scores.
+    void (*softmax_gradient)(const float *p, float *dp, int64_t rows, int64_t columns, int64_t stride, float scale);
 
     void (*widen_half)(const uint16_t *from, float *to, int64_t count);
     /// Rounds to nearest even; too large becomes infinity.

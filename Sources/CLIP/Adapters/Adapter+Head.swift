@@ -39,6 +39,15 @@ extension Adapter {
     public func conditionalLogits(_ model: CLIPModel, embedding: [Float], classes: [String]) throws(ModelError)
         -> [Float]
     {
+        try conditionalHead(model, embedding: embedding, classes: classes).logits(embedding)
+    }
+
+    /// CoCoOp's head for one image: its text features there, which other embeddings may be compared with too.
+    /// - Parameter embedding: `[projection]`, as the vision tower gives it.
+    /// - Precondition: `isConditional`.
+    public func conditionalHead(_ model: CLIPModel, embedding: [Float], classes: [String]) throws(ModelError)
+        -> ZeroShotHead
+    {
         guard let net = effect.metaNet, let context = effect.context else {
             preconditionFailure("'\(summary.path)' has one head for all images")
         }
@@ -47,10 +56,9 @@ extension Adapter {
         let shift = net.shift(embedding.map { norm > 0 ? Float(Double($0) / norm) : 0 })
         let rows = context.rows.indices.map { context.rows[$0] + shift[$0 % context.width] }
         let features = try features(model, context, classes, rows: rows)
-        let head = ZeroShotHead(
+        return ZeroShotHead(
             classes: classes, templates: [], features: features, projection: model.config.projection,
             logitScale: try logitScale(model))
-        return head.logits(embedding)
     }
 
     /// `[classes, projection]`, unit rows.
