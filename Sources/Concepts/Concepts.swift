@@ -36,10 +36,16 @@ public final class Concepts: Sendable {
     /// Label entropies of all latents, for sorting by them; good for one `Store.changeCount`.
     let entropies = Mutex<[ViewRecord.ID: (changes: UInt64, values: [Int: Double])]>([:])
 
+    /// Latents in the space of embeddings; good for one `Store.changeCount`.
+    let keptEmbeddings = Mutex<[ViewRecord.ID: (changes: UInt64, value: LatentEmbeddings)]>([:])
+
     public init(_ store: Store) { self.store = store }
 
     /// Lets go of what is cached.
-    public func trim() { entropies.withLock { $0 = [:] } }
+    public func trim() {
+        entropies.withLock { $0 = [:] }
+        keptEmbeddings.withLock { $0 = [:] }
+    }
 }
 
 extension LatentPosting {

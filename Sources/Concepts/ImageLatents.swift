@@ -95,6 +95,7 @@ public enum ConceptsError: Error, CustomStringConvertible, Sendable, Equatable {
     case noLatent(latent: Int, latents: Int)
     case noLabel(label: String)
     case differentSAEs(base: String, adapted: String)
+    case wrongWidth(found: Int, view: String, width: Int)
     case store(StoreError)
 
     public var description: String {
@@ -109,6 +110,8 @@ public enum ConceptsError: Error, CustomStringConvertible, Sendable, Equatable {
             "no image has the label '\(label)'; labels are the folders below images/, as they are spelt"
         case let .differentSAEs(base, adapted):
             "views '\(base)' and '\(adapted)' have different SAEs, so their latents are not the same; compare views of one SAE"
+        case let .wrongWidth(found, view, width):
+            "an embedding of \(found) values, those of view '\(view)' have \(width); embed the words with the view's own model"
         case let .store(error): error.description
         }
     }

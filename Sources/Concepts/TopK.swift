@@ -12,6 +12,8 @@ struct TopK<Item> {
     }
 
     var items: [Item] { kept.map(\.item) }
+    /// The score that another must exceed to come in; nil while anything does.
+    var threshold: Double? { kept.count == k ? kept.last?.score : nil }
 
     mutating func offer(_ item: Item, score: Double, tie: Int64) {
         if kept.count == k {

@@ -71,7 +71,7 @@ extension Store {
     }
 
     /// An image's raw embedding without its latents: no encoder is needed, and nothing is unpacked but the frame.
-    private func embedding(of image: ImageRecord.ID, view: ViewStore) throws(StoreError) -> [Float]? {
+    func embedding(of image: ImageRecord.ID, view: ViewStore) throws(StoreError) -> [Float]? {
         guard let record = try record(of: image, in: view.record.id) else { return nil }
         do throws(StoreError) {
             return try readEmbedding(record, view: view)

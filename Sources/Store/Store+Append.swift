@@ -21,7 +21,7 @@ extension Store {
         let encoded = try batch.map { (snapshot) throws(StoreError) in
             let frames = try zstd.with { (codec) throws(StoreError) in try coder.encode(snapshot, zstd: codec) }
             let summary = view.summarizers.with { $0.summary(snapshot.latents, wide: frames.wide) }
-            return Pending(hash: snapshot.image, frames: frames, summary: summary)
+            return Pending(hash: snapshot.image, frames: frames, summary: summary, embedding: snapshot.embedding)
         }
         writer.lock()
         defer { writer.unlock() }
@@ -43,6 +43,7 @@ extension Store {
         var hash: ContentHash
         var frames: SnapshotCoder.Encoded
         var summary: ImageSummary
+        var embedding: [Float]
         var image: ImageRecord.ID = .init(rawValue: Segment.hole)
     }
 
@@ -95,6 +96,7 @@ extension Store {
             throw error
         }
         keepSummaries(of: batch, view: view, segment: segment) { ($0.frames.dense, $0.summary) }
+        keepEmbeddings(of: batch.map { ($0.image.rawValue, $0.embedding) }, view: view)
         let present = images.withLock { table in batch.map { table.isPresent($0.image.rawValue) } }
         view.contents.withLock { contents in
             guard let at = contents.segments.firstIndex(where: { $0.id == segment.id }) else { return }

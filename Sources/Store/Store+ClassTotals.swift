@@ -238,7 +238,7 @@ extension Store {
 }
 
 /// Reads sealed segments latent by latent: indexes are opened once and their pages given back now and then.
-private struct SealedWalk {
+struct SealedWalk {
     let store: Store
     let view: ViewStore
     var indexes: [SegmentRecord.ID: SegmentIndex] = [:]

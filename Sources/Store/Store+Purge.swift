@@ -77,10 +77,12 @@ extension Store {
         return report
     }
 
-    /// Class tables and answers of a view.
+    /// All that is derived of a view.
     private func removeTables(of view: ViewStore) {
         view.tables.withLock { $0 = [:] }
         view.answers.withLock { $0 = [:] }
+        view.embeddings.withLock { $0 = nil }
+        view.strongest.withLock { $0 = nil }
         for name in File.names(in: folder + "/tables") where name.hasPrefix("\(view.record.id).") { unlink("\(folder)/tables/\(name)") }
     }
 

@@ -5,7 +5,7 @@
 //   store/segments/VIEW/N.seg      frames of snapshots, append-only
 //   store/segments/VIEW/N.idx      a sealed segment's postings and aggregates; derived from the frames
 //   store/segments/VIEW/N.sum      postings that only an SAE could make again, until the segment is sealed
-//   store/tables/                  class tables and zero-shot answers; derived from segments
+//   store/tables/                  class tables, zero-shot answers, embeddings, strongest images; derived from segments
 //
 // Invariants: bytes are synced before the catalog names them; nothing that the catalog does not name exists;
 // nothing whose checksum fails is used. Every statistic is a fold over postings of present images.
@@ -147,6 +147,8 @@ public final class Store: Sendable {
             view.summarizers.drop()
             view.tables.withLock { $0 = [:] }
             view.answers.withLock { $0 = [:] }
+            view.embeddings.withLock { $0 = nil }
+            view.strongest.withLock { $0 = nil }
             view.contents.withLock { contents in
                 for at in contents.segments.indices {
                     contents.segments[at].index?.release()

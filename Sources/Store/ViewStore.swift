@@ -62,6 +62,14 @@ final class ViewStore: Sendable {
     let answers = Mutex<[ContentHash: [Int64: Answer]]>([:])
     /// Held while images are asked about, so that each is once.
     let answering = NSLock()
+    /// The embedding file in use.
+    let embeddings = Mutex<KeptEmbeddings?>(nil)
+    /// Held while it is read or extended: after `writer`, before `contents`.
+    let embedding = NSLock()
+    /// The strongest images of each latent, and of which moment.
+    let strongest = Mutex<KeptStrongest?>(nil)
+    /// Held while they are found: before `rebuilding`, without `writer`.
+    let ranking = NSLock()
 
     init(record: ViewRecord, folder: String, segments: [Segment]) {
         self.record = record
