@@ -1,3 +1,4 @@
-// libwebp's decoder and demultiplexer (Debian: libwebp-dev).
+// libwebp's decoder, demultiplexer and encoder (Debian: libwebp-dev).
 #include <webp/decode.h>
 #include <webp/demux.h>
+#include <webp/encode.h>
