@@ -41,6 +41,9 @@ extension Saed_Request {
         case .similar: "similar"
         case .report: "report"
         case .atlas: "atlas"
+        case .verify: "verify"
+        case .imageRemove: "rm"
+        case .collect: "gc"
         case nil: "unknown"
         }
     }

@@ -979,6 +979,30 @@ public nonisolated struct Saed_Request: Sendable {
     set {body = .atlas(newValue)}
   }
 
+  public var verify: Saed_VerifyRequest {
+    get {
+      if case .verify(let v)? = body {return v}
+      return Saed_VerifyRequest()
+    }
+    set {body = .verify(newValue)}
+  }
+
+  public var imageRemove: Saed_ImageRemoveRequest {
+    get {
+      if case .imageRemove(let v)? = body {return v}
+      return Saed_ImageRemoveRequest()
+    }
+    set {body = .imageRemove(newValue)}
+  }
+
+  public var collect: Saed_CollectRequest {
+    get {
+      if case .collect(let v)? = body {return v}
+      return Saed_CollectRequest()
+    }
+    set {body = .collect(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -1021,6 +1045,9 @@ public nonisolated struct Saed_Request: Sendable {
     case similar(Saed_SimilarRequest)
     case report(Saed_ReportRequest)
     case atlas(Saed_AtlasRequest)
+    case verify(Saed_VerifyRequest)
+    case imageRemove(Saed_ImageRemoveRequest)
+    case collect(Saed_CollectRequest)
 
   }
 
@@ -1332,6 +1359,30 @@ public nonisolated struct Saed_Reply: Sendable {
     set {body = .atlas(newValue)}
   }
 
+  public var verify: Saed_VerifyReply {
+    get {
+      if case .verify(let v)? = body {return v}
+      return Saed_VerifyReply()
+    }
+    set {body = .verify(newValue)}
+  }
+
+  public var imageRemove: Saed_ImageRemoveReply {
+    get {
+      if case .imageRemove(let v)? = body {return v}
+      return Saed_ImageRemoveReply()
+    }
+    set {body = .imageRemove(newValue)}
+  }
+
+  public var collect: Saed_CollectReply {
+    get {
+      if case .collect(let v)? = body {return v}
+      return Saed_CollectReply()
+    }
+    set {body = .collect(newValue)}
+  }
+
   public var array: Saed_ArrayHeader {
     get {
       if case .array(let v)? = body {return v}
@@ -1380,6 +1431,9 @@ public nonisolated struct Saed_Reply: Sendable {
     case similar(Saed_SimilarReply)
     case report(Saed_ReportReply)
     case atlas(Saed_AtlasReply)
+    case verify(Saed_VerifyReply)
+    case imageRemove(Saed_ImageRemoveReply)
+    case collect(Saed_CollectReply)
     case array(Saed_ArrayHeader)
 
   }
@@ -5806,6 +5860,132 @@ public nonisolated struct Saed_AtlasReply: Sendable {
   fileprivate var _view: Saed_ViewName? = nil
 }
 
+/// Reads every snapshot of a view, or of all, checks every checksum, and compares the kept aggregates with a
+/// recomputation.
+public nonisolated struct Saed_VerifyRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Absent: every view, inactive ones included.
+  public var view: Saed_ViewName {
+    get {_view ?? Saed_ViewName()}
+    set {_view = newValue}
+  }
+  /// Returns true if `view` has been explicitly set.
+  public var hasView: Bool {self._view != nil}
+  /// Clears the value of `view`. Subsequent reads from it will return its default value.
+  public mutating func clearView() {self._view = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _view: Saed_ViewName? = nil
+}
+
+public nonisolated struct Saed_VerifiedView: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// As the catalog names it.
+  public var view: String = String()
+
+  public var snapshots: UInt64 = 0
+
+  /// Images whose snapshot can't be read.
+  public var damaged: [String] = []
+
+  /// Latents whose aggregates differ, at most 100.
+  public var wrongLatents: [UInt32] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Progress frames (views), then one VerifyReply.
+public nonisolated struct Saed_VerifyReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var views: [Saed_VerifiedView] = []
+
+  public var snapshots: UInt64 = 0
+
+  public var sound: Bool = false
+
+  /// The catalog's own check: empty where all is well.
+  public var catalogProblems: [String] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Removes images: their files in the drop folder, their snapshots in every view.
+public nonisolated struct Saed_ImageRemoveRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var images: [Saed_ImageReference] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Saed_ImageRemoveReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var images: [Saed_ImageInfo] = []
+
+  public var files: UInt64 = 0
+
+  public var snapshots: UInt64 = 0
+
+  public var bytes: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Frees what nothing shows any more: snapshots of images whose files are gone.
+public nonisolated struct Saed_CollectRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Also the snapshots of inactive views: of adapters, SAEs and models that were deactivated or whose files are gone.
+  public var inactiveViews: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Saed_CollectReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var images: UInt64 = 0
+
+  public var snapshots: UInt64 = 0
+
+  public var bytes: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 public nonisolated struct Saed_ViewInfo: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -6381,7 +6561,7 @@ nonisolated extension Saed_Progress: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension Saed_Request: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Request"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}wait\0\u{1}follow\0\u{1}images\0\u{1}show\0\u{1}latents\0\u{1}latent\0\u{1}heatmap\0\u{1}sheet\0\u{1}models\0\u{3}model_add\0\u{1}saes\0\u{3}sae_add\0\u{1}classes\0\u{3}classes_set\0\u{1}views\0\u{1}watch\0\u{1}failures\0\u{1}version\0\u{1}export\0\u{1}adapters\0\u{3}adapter_add\0\u{3}adapter_change\0\u{3}adapter_export\0\u{1}compare\0\u{1}remap\0\u{1}ablate\0\u{1}classify\0\u{3}sae_random\0\u{1}disagree\0\u{1}explain\0\u{1}steer\0\u{1}find\0\u{1}name\0\u{1}similar\0\u{1}report\0\u{1}atlas\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}wait\0\u{1}follow\0\u{1}images\0\u{1}show\0\u{1}latents\0\u{1}latent\0\u{1}heatmap\0\u{1}sheet\0\u{1}models\0\u{3}model_add\0\u{1}saes\0\u{3}sae_add\0\u{1}classes\0\u{3}classes_set\0\u{1}views\0\u{1}watch\0\u{1}failures\0\u{1}version\0\u{1}export\0\u{1}adapters\0\u{3}adapter_add\0\u{3}adapter_change\0\u{3}adapter_export\0\u{1}compare\0\u{1}remap\0\u{1}ablate\0\u{1}classify\0\u{3}sae_random\0\u{1}disagree\0\u{1}explain\0\u{1}steer\0\u{1}find\0\u{1}name\0\u{1}similar\0\u{1}report\0\u{1}atlas\0\u{1}verify\0\u{3}image_remove\0\u{1}collect\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -6870,6 +7050,45 @@ nonisolated extension Saed_Request: SwiftProtobuf.Message, SwiftProtobuf._Messag
           self.body = .atlas(v)
         }
       }()
+      case 38: try {
+        var v: Saed_VerifyRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .verify(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .verify(v)
+        }
+      }()
+      case 39: try {
+        var v: Saed_ImageRemoveRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .imageRemove(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .imageRemove(v)
+        }
+      }()
+      case 40: try {
+        var v: Saed_CollectRequest?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .collect(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .collect(v)
+        }
+      }()
       default: break
       }
     }
@@ -7029,6 +7248,18 @@ nonisolated extension Saed_Request: SwiftProtobuf.Message, SwiftProtobuf._Messag
       guard case .atlas(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 37)
     }()
+    case .verify?: try {
+      guard case .verify(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 38)
+    }()
+    case .imageRemove?: try {
+      guard case .imageRemove(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 39)
+    }()
+    case .collect?: try {
+      guard case .collect(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 40)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -7043,7 +7274,7 @@ nonisolated extension Saed_Request: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension Saed_Reply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Reply"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}wait\0\u{1}follow\0\u{1}images\0\u{1}show\0\u{1}latents\0\u{1}latent\0\u{1}heatmap\0\u{1}sheet\0\u{1}models\0\u{3}model_add\0\u{1}saes\0\u{3}sae_add\0\u{1}classes\0\u{3}classes_set\0\u{1}views\0\u{1}event\0\u{1}failures\0\u{1}version\0\u{1}export\0\u{1}adapters\0\u{3}adapter_add\0\u{3}adapter_change\0\u{3}adapter_export\0\u{1}compare\0\u{1}remap\0\u{1}ablate\0\u{1}classify\0\u{3}sae_random\0\u{1}disagree\0\u{1}explain\0\u{1}steer\0\u{1}find\0\u{1}name\0\u{1}similar\0\u{1}report\0\u{1}atlas\0\u{2}?array\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}status\0\u{1}wait\0\u{1}follow\0\u{1}images\0\u{1}show\0\u{1}latents\0\u{1}latent\0\u{1}heatmap\0\u{1}sheet\0\u{1}models\0\u{3}model_add\0\u{1}saes\0\u{3}sae_add\0\u{1}classes\0\u{3}classes_set\0\u{1}views\0\u{1}event\0\u{1}failures\0\u{1}version\0\u{1}export\0\u{1}adapters\0\u{3}adapter_add\0\u{3}adapter_change\0\u{3}adapter_export\0\u{1}compare\0\u{1}remap\0\u{1}ablate\0\u{1}classify\0\u{3}sae_random\0\u{1}disagree\0\u{1}explain\0\u{1}steer\0\u{1}find\0\u{1}name\0\u{1}similar\0\u{1}report\0\u{1}atlas\0\u{1}verify\0\u{3}image_remove\0\u{1}collect\0\u{2}<array\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -7532,6 +7763,45 @@ nonisolated extension Saed_Reply: SwiftProtobuf.Message, SwiftProtobuf._MessageI
           self.body = .atlas(v)
         }
       }()
+      case 38: try {
+        var v: Saed_VerifyReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .verify(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .verify(v)
+        }
+      }()
+      case 39: try {
+        var v: Saed_ImageRemoveReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .imageRemove(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .imageRemove(v)
+        }
+      }()
+      case 40: try {
+        var v: Saed_CollectReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .collect(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .collect(v)
+        }
+      }()
       case 100: try {
         var v: Saed_ArrayHeader?
         var hadOneofValue = false
@@ -7703,6 +7973,18 @@ nonisolated extension Saed_Reply: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     case .atlas?: try {
       guard case .atlas(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 37)
+    }()
+    case .verify?: try {
+      guard case .verify(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 38)
+    }()
+    case .imageRemove?: try {
+      guard case .imageRemove(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 39)
+    }()
+    case .collect?: try {
+      guard case .collect(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 40)
     }()
     case .array?: try {
       guard case .array(let v)? = self.body else { preconditionFailure() }
@@ -14963,6 +15245,275 @@ nonisolated extension Saed_AtlasReply: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.images != rhs.images {return false}
     if lhs.bytes != rhs.bytes {return false}
     if lhs.notes != rhs.notes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_VerifyRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".VerifyRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}view\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._view) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._view {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_VerifyRequest, rhs: Saed_VerifyRequest) -> Bool {
+    if lhs._view != rhs._view {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_VerifiedView: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".VerifiedView"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}view\0\u{1}snapshots\0\u{1}damaged\0\u{3}wrong_latents\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.view) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.snapshots) }()
+      case 3: try { try decoder.decodeRepeatedStringField(value: &self.damaged) }()
+      case 4: try { try decoder.decodeRepeatedUInt32Field(value: &self.wrongLatents) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.view.isEmpty {
+      try visitor.visitSingularStringField(value: self.view, fieldNumber: 1)
+    }
+    if self.snapshots != 0 {
+      try visitor.visitSingularUInt64Field(value: self.snapshots, fieldNumber: 2)
+    }
+    if !self.damaged.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.damaged, fieldNumber: 3)
+    }
+    if !self.wrongLatents.isEmpty {
+      try visitor.visitPackedUInt32Field(value: self.wrongLatents, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_VerifiedView, rhs: Saed_VerifiedView) -> Bool {
+    if lhs.view != rhs.view {return false}
+    if lhs.snapshots != rhs.snapshots {return false}
+    if lhs.damaged != rhs.damaged {return false}
+    if lhs.wrongLatents != rhs.wrongLatents {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_VerifyReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".VerifyReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}views\0\u{1}snapshots\0\u{1}sound\0\u{3}catalog_problems\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.views) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.snapshots) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.sound) }()
+      case 4: try { try decoder.decodeRepeatedStringField(value: &self.catalogProblems) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.views.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.views, fieldNumber: 1)
+    }
+    if self.snapshots != 0 {
+      try visitor.visitSingularUInt64Field(value: self.snapshots, fieldNumber: 2)
+    }
+    if self.sound != false {
+      try visitor.visitSingularBoolField(value: self.sound, fieldNumber: 3)
+    }
+    if !self.catalogProblems.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.catalogProblems, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_VerifyReply, rhs: Saed_VerifyReply) -> Bool {
+    if lhs.views != rhs.views {return false}
+    if lhs.snapshots != rhs.snapshots {return false}
+    if lhs.sound != rhs.sound {return false}
+    if lhs.catalogProblems != rhs.catalogProblems {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_ImageRemoveRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ImageRemoveRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}images\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.images) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.images.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.images, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_ImageRemoveRequest, rhs: Saed_ImageRemoveRequest) -> Bool {
+    if lhs.images != rhs.images {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_ImageRemoveReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ImageRemoveReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}images\0\u{1}files\0\u{1}snapshots\0\u{1}bytes\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.images) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.files) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.snapshots) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.bytes) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.images.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.images, fieldNumber: 1)
+    }
+    if self.files != 0 {
+      try visitor.visitSingularUInt64Field(value: self.files, fieldNumber: 2)
+    }
+    if self.snapshots != 0 {
+      try visitor.visitSingularUInt64Field(value: self.snapshots, fieldNumber: 3)
+    }
+    if self.bytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bytes, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_ImageRemoveReply, rhs: Saed_ImageRemoveReply) -> Bool {
+    if lhs.images != rhs.images {return false}
+    if lhs.files != rhs.files {return false}
+    if lhs.snapshots != rhs.snapshots {return false}
+    if lhs.bytes != rhs.bytes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_CollectRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CollectRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}inactive_views\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBoolField(value: &self.inactiveViews) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.inactiveViews != false {
+      try visitor.visitSingularBoolField(value: self.inactiveViews, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_CollectRequest, rhs: Saed_CollectRequest) -> Bool {
+    if lhs.inactiveViews != rhs.inactiveViews {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_CollectReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CollectReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}images\0\u{1}snapshots\0\u{1}bytes\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.images) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.snapshots) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.bytes) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.images != 0 {
+      try visitor.visitSingularUInt64Field(value: self.images, fieldNumber: 1)
+    }
+    if self.snapshots != 0 {
+      try visitor.visitSingularUInt64Field(value: self.snapshots, fieldNumber: 2)
+    }
+    if self.bytes != 0 {
+      try visitor.visitSingularUInt64Field(value: self.bytes, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_CollectReply, rhs: Saed_CollectReply) -> Bool {
+    if lhs.images != rhs.images {return false}
+    if lhs.snapshots != rhs.snapshots {return false}
+    if lhs.bytes != rhs.bytes {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
