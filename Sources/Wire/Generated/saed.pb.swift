@@ -5352,6 +5352,9 @@ public nonisolated struct Saed_FoundLatent: Sendable {
   /// Clears the value of `top`. Subsequent reads from it will return its default value.
   public mutating func clearTop() {self._top = nil}
 
+  /// Standard deviations of the score above the mean over all latents.
+  public var deviations: Double = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -5377,6 +5380,9 @@ public nonisolated struct Saed_FoundImage: Sendable {
   public var score: Double = 0
 
   public var rank: UInt32 = 0
+
+  /// Standard deviations of the score above the mean over all images.
+  public var deviations: Double = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -14416,7 +14422,7 @@ nonisolated extension Saed_FindRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension Saed_FoundLatent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".FoundLatent"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}latent\0\u{1}score\0\u{1}frequency\0\u{1}mean\0\u{1}name\0\u{1}top\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}latent\0\u{1}score\0\u{1}frequency\0\u{1}mean\0\u{1}name\0\u{1}top\0\u{1}deviations\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -14430,6 +14436,7 @@ nonisolated extension Saed_FoundLatent: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 4: try { try decoder.decodeSingularDoubleField(value: &self.mean) }()
       case 5: try { try decoder.decodeSingularMessageField(value: &self._name) }()
       case 6: try { try decoder.decodeSingularMessageField(value: &self._top) }()
+      case 7: try { try decoder.decodeSingularDoubleField(value: &self.deviations) }()
       default: break
       }
     }
@@ -14458,6 +14465,9 @@ nonisolated extension Saed_FoundLatent: SwiftProtobuf.Message, SwiftProtobuf._Me
     try { if let v = self._top {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
     } }()
+    if self.deviations.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.deviations, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -14468,6 +14478,7 @@ nonisolated extension Saed_FoundLatent: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.mean != rhs.mean {return false}
     if lhs._name != rhs._name {return false}
     if lhs._top != rhs._top {return false}
+    if lhs.deviations != rhs.deviations {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -14475,7 +14486,7 @@ nonisolated extension Saed_FoundLatent: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension Saed_FoundImage: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".FoundImage"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}image\0\u{1}score\0\u{1}rank\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}image\0\u{1}score\0\u{1}rank\0\u{1}deviations\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -14486,6 +14497,7 @@ nonisolated extension Saed_FoundImage: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 1: try { try decoder.decodeSingularMessageField(value: &self._image) }()
       case 2: try { try decoder.decodeSingularDoubleField(value: &self.score) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self.rank) }()
+      case 4: try { try decoder.decodeSingularDoubleField(value: &self.deviations) }()
       default: break
       }
     }
@@ -14505,6 +14517,9 @@ nonisolated extension Saed_FoundImage: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.rank != 0 {
       try visitor.visitSingularUInt32Field(value: self.rank, fieldNumber: 3)
     }
+    if self.deviations.bitPattern != 0 {
+      try visitor.visitSingularDoubleField(value: self.deviations, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -14512,6 +14527,7 @@ nonisolated extension Saed_FoundImage: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs._image != rhs._image {return false}
     if lhs.score != rhs.score {return false}
     if lhs.rank != rhs.rank {return false}
+    if lhs.deviations != rhs.deviations {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
