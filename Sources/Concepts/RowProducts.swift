@@ -15,9 +15,9 @@ enum RowProducts {
         out.withUnsafeMutableBufferPointer { out in
             a.withUnsafeBufferPointer { a in
                 b.withUnsafeBufferPointer { b in
-                    guard let out = out.baseAddress, let a = a.baseAddress, let b = b.baseAddress else { return }
-                    // Each iteration writes its own rows of `out`.
-                    nonisolated(unsafe) let (a, b, out) = (a, b, out)
+                    guard let first = a.baseAddress, let second = b.baseAddress, let start = out.baseAddress else { return }
+                    // Safe to share: each iteration writes its own rows of `out`, and `a` and `b` are only read.
+                    nonisolated(unsafe) let (a, b, out) = (first, second, start)
                     DispatchQueue.concurrentPerform(iterations: (rows + 63) / 64) { block in
                         for row in stride(from: block * 64, to: min(rows, block * 64 + 64), by: tile) {
                             fill(row, of: rows, columns, width, a, b, out)
