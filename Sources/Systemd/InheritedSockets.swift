@@ -37,6 +37,17 @@ public struct InheritedSocket: Sendable, Equatable {
         return sockets
     }
 
+    /// Where clients find it; nil for a socket without a file.
+    public var path: String? {
+        var address = sockaddr_un(), size = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let found = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
+        }
+        guard found == 0, address.sun_family == sa_family_t(AF_UNIX) else { return nil }
+        let bytes = withUnsafeBytes(of: &address.sun_path) { Array($0.prefix { $0 != 0 }) }
+        return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
+    }
+
     /// SD_LISTEN_FDS_START, a macro that Swift can't see.
     private static let firstDescriptor: CInt = 3
 }

@@ -41,6 +41,14 @@ import Testing
         }
     }
 
+    @Test func aSocketKnowsItsPath() throws {
+        let path = "/tmp/saed-listen-path-\(getpid()).sock"
+        let socket = InheritedSocket(name: "saed", descriptor: try listening(at: path))
+        defer { close(socket.descriptor) }
+        #expect(socket.path == path)
+        #expect(InheritedSocket(name: "none", descriptor: -1).path == nil)
+    }
+
     @Test func nonsenseIsAnErrorThatSaysWhere() async {
         await #expect(processExitsWith: .success) {
             try withDescriptors([listening()]) {
@@ -61,8 +69,7 @@ import Testing
     }
 }
 
-private func listening() throws -> CInt {
-    let path = "/tmp/saed-listen-\(getpid())-\(UInt32.random(in: 0 ... .max)).sock"
+private func listening(at path: String = "/tmp/saed-listen-\(getpid())-\(UInt32.random(in: 0 ... .max)).sock") throws -> CInt {
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
     try Manager.bind(descriptor, path)
     unlink(path)
