@@ -2,22 +2,70 @@
 
 import Glibc
 
-/// Writes a file under a temporary name and renames it; an existing file is replaced.
-public func writeFile(_ path: String, _ bytes: [UInt8]) throws(OutputError) {
-    let temporary = path + ".\(getpid()).part"
-    let fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-    guard fd >= 0 else { throw OutputError(path: path, errno: errno, step: "open") }
-    let written = writeAll(fd, bytes[...])
-    let error = errno
-    close(fd)
-    guard written else {
+/// A file that a command will write. That it can be written is found out before the daemon is asked for something that
+/// takes its time.
+public struct OutputPlace: Sendable {
+    /// As the user wrote it; "-" is standard output.
+    public let path: String
+    /// Where a link leads.
+    private let target: String
+    /// A device or a pipe: written to, never replaced.
+    private let isSpecial: Bool
+
+    public var isStandardOutput: Bool { path == "-" }
+
+    /// Leaves nothing behind; an existing file stays as it is until `write`.
+    public init(_ path: String) throws(OutputError) {
+        self.path = path
+        guard path != "-" else {
+            (target, isSpecial) = (path, true)
+            return
+        }
+        guard !path.isEmpty else { throw OutputError(path: path, errno: ENOENT, step: "open") }
+        var status = stat()
+        let exists = stat(path, &status) == 0
+        guard !exists || status.st_mode & S_IFMT != S_IFDIR else { throw OutputError(path: path, errno: EISDIR, step: "open") }
+        isSpecial = exists && status.st_mode & S_IFMT != S_IFREG
+        let real = realpath(path, nil)
+        defer { free(real) }
+        target = isSpecial ? path : real.map { String(cString: $0) } ?? path
+        guard !isSpecial else { return }
+        close(try open())
         unlink(temporary)
-        throw OutputError(path: path, errno: error, step: "write")
     }
-    guard rename(temporary, path) == 0 else {
+
+    /// All of it: under a temporary name, renamed at the end; an existing file is replaced.
+    public func write(_ bytes: [UInt8]) throws(OutputError) {
+        if isStandardOutput { return try OutputPlace.standardOutput(bytes) }
+        let fd = isSpecial ? Glibc.open(target, O_WRONLY | O_CLOEXEC) : try open()
+        guard fd >= 0 else { throw OutputError(path: path, errno: errno, step: "open") }
+        let written = writeAll(fd, bytes[...])
         let error = errno
-        unlink(temporary)
-        throw OutputError(path: path, errno: error, step: "rename")
+        close(fd)
+        guard written else {
+            if !isSpecial { unlink(temporary) }
+            throw OutputError(path: path, errno: error, step: "write")
+        }
+        guard isSpecial || rename(temporary, target) == 0 else {
+            let error = errno
+            unlink(temporary)
+            throw OutputError(path: path, errno: error, step: "rename")
+        }
+    }
+
+    private var temporary: String { target + ".\(getpid()).part" }
+
+    private func open() throws(OutputError) -> CInt {
+        let fd = Glibc.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        guard fd >= 0 else { throw OutputError(path: path, errno: errno, step: "open") }
+        return fd
+    }
+
+    /// A reader that has gone is no error, as everywhere.
+    private static func standardOutput(_ bytes: [UInt8]) throws(OutputError) {
+        guard !writeAll(STDOUT_FILENO, bytes[...]) else { return }
+        guard errno != EPIPE else { exit(ExitStatus.success) }
+        throw OutputError(path: "-", errno: errno, step: "write")
     }
 }
 

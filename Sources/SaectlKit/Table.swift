@@ -15,6 +15,15 @@ public struct Table: Sendable {
         /// Left out, the last one first, where the table is still too wide.
         var isOptional = false
 
+        /// Gives way before the other flexible ones.
+        var yieldsFirst = false
+
+        public var yielding: Column {
+            var column = self
+            column.yieldsFirst = true
+            return column
+        }
+
         public var optional: Column {
             var column = self
             column.isOptional = true
@@ -66,7 +75,8 @@ public struct Table: Sendable {
         var widths = self.widths
         if let width {
             var excess = widths.reduce(0, +) + 2 * (columns.count - 1) - width
-            for column in columns.indices where columns[column].isFlexible && excess > 0 {
+            let flexible = columns.indices.filter { columns[$0].isFlexible }
+            for column in flexible.filter({ columns[$0].yieldsFirst }) + flexible.filter({ !columns[$0].yieldsFirst }) where excess > 0 {
                 let give = min(excess, widths[column] - max(columns[column].title.cells, Table.flexibleMin))
                 guard give > 0 else { continue }
                 widths[column] -= give

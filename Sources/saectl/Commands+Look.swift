@@ -209,7 +209,7 @@ struct Heatmap: ParsableCommand {
     @Argument(help: "The latent's number.")
     var latent: UInt32
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("The PNG to write.", valueName: "file"), completion: .file())
+    @Option(name: .shortAndLong, help: ArgumentHelp("The PNG to write; - is standard output.", valueName: "file"), completion: .file())
     var output: String
 
     @Option(name: .long, help: "smooth, or grid: one flat cell a patch.")
@@ -220,8 +220,9 @@ struct Heatmap: ParsableCommand {
         request.image = Saed_ImageReference(argument: image)
         if let view = view.view { request.view = view }
         (request.latent, request.style) = (latent, style.wire)
-        let picture = try Picture(asking: Saed_Request(.heatmap(request)), of: common.connect(), to: output)
-        common.print(picture.reply.heatmap.json(output: output), picture.reply.heatmap.text(output: output, for: .out))
+        let place = try common.place(output)
+        let reply = try common.write(.heatmap(request), array: "png", what: "picture", to: place).heatmap
+        common.report(place, reply.json(output: output)) { reply.text(output: output, for: $0) }
     }
 }
 
@@ -233,7 +234,7 @@ struct Sheet: ParsableCommand {
     @Argument(help: "The latent's number.")
     var latent: UInt32
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("The PNG to write.", valueName: "file"), completion: .file())
+    @Option(name: .shortAndLong, help: ArgumentHelp("The PNG to write; - is standard output.", valueName: "file"), completion: .file())
     var output: String
 
     @Option(name: .long, help: "So many images, at most 256.")
@@ -252,8 +253,9 @@ struct Sheet: ParsableCommand {
         var request = Saed_SheetRequest()
         if let view = view.view { request.view = view }
         (request.latent, request.top, request.columns, request.by, request.style) = (latent, top, columns, by.wire, style.wire)
-        let picture = try Picture(asking: Saed_Request(.sheet(request)), of: common.connect(), to: output)
-        common.print(picture.reply.sheet.json(output: output), picture.reply.sheet.text(output: output, for: .out))
+        let place = try common.place(output)
+        let reply = try common.write(.sheet(request), array: "png", what: "picture", to: place).sheet
+        common.report(place, reply.json(output: output)) { reply.text(output: output, for: $0) }
     }
 }
 

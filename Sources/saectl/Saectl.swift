@@ -25,8 +25,9 @@ struct Saectl: ParsableCommand {
         version: SaedVersion.current,
         subcommands: [
             Status.self, Wait.self, Add.self, Images.self, Show.self, Latents.self, Latent.self, Heatmap.self, Sheet.self,
-            Compare.self, Remap.self, Ablate.self, Classify.self, Models.self, Model.self, Adapters.self, Adapter.self, Saes.self,
-            Sae.self, Classes.self, Views.self, Watch.self, Failures.self, Version.self, Export.self,
+            Compare.self, Remap.self, Ablate.self, Classify.self, Explain.self, Steer.self, Find.self, Name.self, Similar.self, Report.self,
+            Atlas.self, Models.self, Model.self, Adapters.self, Adapter.self, Saes.self, Sae.self, Classes.self, Views.self, Watch.self,
+            Failures.self, Version.self, Export.self,
         ])
 
     /// Parses, runs, reports.
@@ -133,6 +134,34 @@ struct Common: ParsableArguments {
         print(json(reply), text(reply, .out))
     }
 
+    /// Finds out that a file can be written, before the daemon works for it.
+    func place(_ output: String) throws -> OutputPlace {
+        guard !json || output != "-" else { throw ValidationError("--json prints on standard output too: name a file with -o.") }
+        return try OutputPlace(output)
+    }
+
+    /// Asks for a file, with a progress bar where it takes its time, and writes it.
+    /// - Parameters:
+    ///   - array: that the file's bytes come as.
+    ///   - what: the file in words, for an error.
+    ///   - unit: of what the daemon counts.
+    func write(_ body: Saed_Request.OneOf_Body, array: String, what: String, to place: OutputPlace, unit: String = "images") throws -> Saed_Reply {
+        var bar = ProgressBar(unit: unit)
+        let answer = try AnswerWithFile(asking: Saed_Request(body), of: connect(), array: array) { bar.show($0) }
+        bar.finish()
+        try answer.write(what: what, to: place)
+        return answer.reply
+    }
+
+    /// What is said of a file that was written: on standard output, unless that is where the file went.
+    func report(_ place: OutputPlace, _ json: @autoclosure () -> JSON, _ text: (Terminal) -> String) {
+        if place.isStandardOutput {
+            Terminal.error.write(text(.error))
+        } else {
+            self.print(json(), text(.out))
+        }
+    }
+
     /// Asks for what takes its time, with a progress bar; parts of the answer are merged.
     /// - Parameter unit: of what the daemon counts.
     func follow(_ body: Saed_Request.OneOf_Body, unit: String) throws -> Saed_Reply {
@@ -167,12 +196,7 @@ extension Saed_ViewName: ExpressibleByArgument {
 }
 
 extension Saed_Patch: ExpressibleByArgument {
-    public init?(argument: String) {
-        let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map { UInt32($0) }
-        guard parts.count == 2, let row = parts[0], let column = parts[1] else { return nil }
-        self.init()
-        (self.row, self.column) = (row, column)
-    }
+    public init?(argument: String) { self.init(text: argument) }
 }
 
 extension Saed_Request {

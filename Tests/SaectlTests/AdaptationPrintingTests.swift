@@ -1,4 +1,4 @@
-// What people and programs read about adaptation: whole texts and whole JSON, in Golden/. A text is there twice: as a
+// What people and programs read about adaptation, why and what if: whole texts and whole JSON, in Golden/. A text is there twice: as a
 // terminal of 80 columns with UTF-8 shows it, and as a pipe with an ASCII locale gets it.
 //
 // SAED_WRITE_GOLDEN=1 writes them anew: read what changed before committing it.
@@ -25,6 +25,16 @@ struct Printed: Sendable, CustomTestStringConvertible {
         Printed(name: "classify") { Sample.classify.text(top: 1, for: $0) } json: { Sample.classify.json },
         Printed(name: "classify-unlabelled") { Sample.classifyUnlabelled.text(top: 10, for: $0) } json: { Sample.classifyUnlabelled.json },
         Printed(name: "disagree") { Sample.disagree.text(for: $0) + Sample.disagree.summary + "\n" } json: { Sample.disagree.json },
+        Printed(name: "explain") { Sample.explain.text(output: "why.png", for: $0) } json: { Sample.explain.json(output: "why.png") },
+        Printed(name: "explain-nothing") { Sample.explainNothing.text(output: nil, for: $0) } json: { Sample.explainNothing.json(output: nil) },
+        Printed(name: "steer") { Sample.steer.text(for: $0) } json: { Sample.steer.json },
+        Printed(name: "find") { Sample.find.text(for: $0) } json: { Sample.find.json },
+        Printed(name: "name-one") { Sample.nameOne.text(isOne: true, for: $0) } json: { Sample.nameOne.json },
+        Printed(name: "name-all") { Sample.nameAll.text(isOne: false, for: $0) } json: { Sample.nameAll.json },
+        Printed(name: "similar") { Sample.similar.text(for: $0) } json: { Sample.similar.json },
+        Printed(name: "similar-patch") { Sample.similarPatch.text(for: $0) } json: { Sample.similarPatch.json },
+        Printed(name: "report") { Sample.report.text(path: "report.html", for: $0) } json: { Sample.report.json(path: "/srv/report.html") },
+        Printed(name: "atlas") { Sample.atlas.text(path: "atlas.html", for: $0) } json: { Sample.atlas.json(path: "/srv/atlas.html") },
     ]
 }
 
@@ -103,6 +113,32 @@ struct Printed: Sendable, CustomTestStringConvertible {
         #expect(blocks.curve([0, 0.5, 1, 2, -1, .nan]) == "▁▅██▁▁" && ascii.curve([0, 1]) == "_#")
         #expect(blocks.way(from: 0, to: 1, cells: 6) == "○────●" && ascii.way(from: 1, to: 0.4, cells: 6) == "..*--o")
         #expect(blocks.way(from: 0.5, to: 0.5, cells: 5) == "··●··" && blocks.way(from: -3, to: .nan, cells: 2) == "●·")
+        let bars = [2, 1, 0.5, 0.01, 0, -0.01, -0.5, -1, -9, .nan].map { blocks.signedBar($0, most: 2, side: 2) }
+        #expect(bars == ["  │██", "  │█", "  │▌", "  │▏", "  │", " ▕│", " ▐│", " █│", "██│", "  │"])
+        #expect(ascii.signedBar(-2, most: 2, side: 3) == "###|" && ascii.signedBar(0.01, most: 2, side: 2) == "  |." && ascii.signedBar(1, most: 0, side: 1) == " |")
+    }
+
+    @Test func mapsShowBothSigns() {
+        let values: [Float] = [1, -0.5, 0, 0.26, .nan, -0.1]
+        func map(_ terminal: Terminal) -> String { terminal.maps(values, columns: 3, above: "for a", below: "against a long name") }
+        #expect(map(Terminal(columns: 80)) == """
+            for a      against a long name
+              0 1 2      0 1 2
+            0 ██····   0 ··▒▒··
+            1 ░░····   1 ······
+
+            """)
+        #expect(map(Terminal(columns: 13, usesUnicode: false)) == """
+            for a   agai…
+              012     012
+            0 #..   0 .+.
+            1 :..   1 ...
+
+            """)
+        #expect(map(Terminal(columns: 5)) == "for a\n  012\n0 █··\n1 ░··\nagai…\n  012\n0 ·▒·\n1 ···\n")
+        #expect(map(Terminal(columns: 4)) == "")
+        #expect(Terminal(columns: nil).maps([0, 0], columns: 2, above: "a", below: "b") == "")
+        #expect(Terminal(columns: nil).maps([0, 1, 2], columns: 2, above: "a", below: "b") == "")
     }
 
     @Test func theLocaleSaysWhetherBlocksCanBeShown() {
@@ -121,6 +157,11 @@ struct Printed: Sendable, CustomTestStringConvertible {
         #expect(table.text(for: Terminal(columns: 26)) == "A        B  NAME\naaaa  bbbb  a name of 21 …\n(no room for c)\n")
         #expect(table.text(for: Terminal(columns: 10)) == "A     NAME\naaaa  a name of 2…\n(no room for b, c)\n")
         #expect(table.text(for: Terminal(columns: nil)).hasSuffix("  a name of 21 letters.\n"))
+        // What yields gives way before what stands left of it.
+        table = Table(["NAME".flexible, "WHY".flexible.yielding])
+        table.add(["a name of 21 letters.", "a reason of 23 letters."])
+        #expect(table.text(for: Terminal(columns: 36)).hasSuffix("\na name of 21 letters.  a reason of …\n"))
+        #expect(table.text(for: Terminal(columns: 30)).hasSuffix("\na name of 21 le…  a reason of…\n"))
     }
 
     @Test func rangesNameTwoViews() throws {

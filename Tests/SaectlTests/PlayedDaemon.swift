@@ -104,8 +104,41 @@ final class PlayedDaemon: RequestHandler {
         case let .classify(classify): part.classify = classify.target == "shifted" ? Sample.classify : Sample.classifyImage
         case let .disagree(disagree): part.disagree = disagree.hasLabel ? .with { $0.compared = 7 } : Sample.disagree
         case .saeRandom: part.saeRandom = .with { $0.sae = .with { ($0.name, $0.model, $0.hook) = ("random", "scenes", "blocks.4.resid_post") } }
+        case let .explain(explain):
+            part.explain = Sample.explain
+            if explain.picture { return try await send(part, "png", explain.top == 1 ? [] : ["a P", "NG"], to: reply) }
+        case .steer: part.steer = Sample.steer
+        case let .find(find): part.find = find.text == "none" ? .with { $0.text = "none" } : Sample.find
+        case let .name(name):
+            if name.hasLatent {
+                part.name = Sample.nameOne
+            } else {
+                try await reply.progress(done: 1, total: 3, what: "latent 7")
+                part.name = .with { $0.names = Array(Sample.nameAll.names.prefix(1)) }
+                try await reply.part(part)
+                part.name = Sample.nameAll
+                part.name.names.removeFirst()
+            }
+        case let .similar(similar): part.similar = similar.limit == 7 ? .init() : similar.hasPatch ? Sample.similarPatch : Sample.similar
+        case let .report(report):
+            try await reply.progress(done: 1, total: 2, what: "remap")
+            part.report = Sample.report
+            return try await send(part, "html", ["<html>", "report"], to: reply, breakingOff: report.dataset == "gone")
+        case .atlas:
+            part.atlas = Sample.atlas
+            return try await send(part, "html", ["<html>", "atlas"], to: reply)
         default: throw WireFailure(.ambiguous, "'1.jpg' names 2 images", remedy: "name one of them", candidates: ["a/1.jpg", "b/1.jpg"])
         }
         try await reply.part(part)
+    }
+
+    private func send(_ part: Saed_Reply, _ name: String, _ pieces: [String], to reply: ReplyStream, breakingOff: Bool = false) async throws {
+        try await reply.part(part)
+        guard !pieces.isEmpty else { return }
+        let file = try await reply.array(name, .u8, shape: [0], growing: true)
+        for piece in pieces {
+            try await reply.write(file, Array(piece.utf8))
+            if breakingOff { throw WireFailure(.internal, "the store is gone") }
+        }
     }
 }

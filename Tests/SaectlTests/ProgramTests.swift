@@ -140,6 +140,17 @@ struct Finished: Sendable {
         (["ablate", "--by", "size"], "The value 'size' is invalid"), (["ablate", "--error-term", "--as-published"], "--error-term is not as published"),
         (["images", "--dataset", "d"], "--dataset goes with --disagree."), (["images", "--disagree", "..x", "--latent", "3"], "--disagree names two views"),
         (["adapter", "add", "f"], "Missing expected argument '--name <name>'"), (["adapter", "add", "f", "--name", "n", "--class-position", "top"], "'top'"),
+        (["explain", "x"], "Missing expected argument '<base..adapted>'"), (["explain", "x", "..y", "--class", "a", "--against", "a"], "are the same: name two"),
+        (["explain", "x", "..y", "--class", ""], "--class is empty"), (["explain", "x", "..y", "-o", "-", "--json"], "--json prints on standard output too"),
+        (["steer", "x"], "name a latent with --latent N"), (["steer", "x", "--latent", "7"], "latent 7 has no change: say --scale S or --to V"),
+        (["steer", "x", "--latent", "7:3", "--to", "1"], "'3' in '7:3' is no place"), (["steer", "x", "--latent", "-7", "--to", "1"], "'-7' is no latent"),
+        (["steer", "x", "--latent", "7", "--to", "inf"], "'inf' is no number"),
+        (["steer", "x", "--to", "1", "--latent", "7", "--scale", "0"], "--to 1.0 has no latent"),
+        (["find", ""], "The text is empty"), (["find", " \t"], "The text is empty"), (["find", "a", "shirt"], "Unexpected argument 'shirt'"),
+        (["name"], "Name a latent by its number, or use --all."), (["name", "7", "--all"], "Name a latent or use --all, not both."),
+        (["name", "seven"], "The value 'seven' is invalid for '<latent>'"), (["similar"], "Missing expected argument '<image[:row,column]>'"),
+        (["report", "..x"], "Missing expected argument '--output <file>'"), (["report", "..x", "-o", "r.html", "--images", "0"], "--images is a number from 1."),
+        (["atlas", "a/b/c/d", "-o", "x"], "The value 'a/b/c/d' is invalid for '<view>'"), (["atlas", "-o", "-", "--json"], "--json prints on standard"),
     ])
     func aWrongCommandLineIsExitCode2AndNamed(_ arguments: [String], _ message: String) async throws {
         let finished = try await shell("\"$saectl\" \"$@\"", arguments)
@@ -150,7 +161,8 @@ struct Finished: Sendable {
         let help = try await saectl("--help")
         #expect(help.status == 0)
         for command in [
-            "status", "wait", "add", "images", "show", "latents", "latent", "heatmap", "sheet", "compare", "remap", "ablate", "classify", "models", "model",
+            "status", "wait", "add", "images", "show", "latents", "latent", "heatmap", "sheet", "compare", "remap", "ablate", "classify", "explain",
+            "steer", "find", "name", "similar", "report", "atlas", "models", "model",
             "adapters", "adapter", "saes", "sae", "classes", "views", "watch", "failures", "version", "export",
         ] {
             #expect(help.output.contains("\n  \(command) "))

@@ -45,7 +45,7 @@ def frames(read, receiver="client"):
 def ask(path, request, save):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
-        hello = pb.Hello(minor=1, client="saed_client.py")
+        hello = pb.Hello(minor=2, client="saed_client.py")
         connection.sendall(frame("hello", 0, hello.SerializeToString()) + frame("request", 1, request.SerializeToString()))
         arrays = {}
         for kind, _, payload in frames(connection.makefile("rb").read):

@@ -129,6 +129,37 @@ def good():
            .send(PART, 9, pb.Reply(event=pb.Event(kind=pb.EVENT_KIND_ADAPTER_ADDED, time_ms=1, text="maple")))
            .send(PART, 9, pb.Reply(event=pb.Event(kind=pb.EVENT_KIND_BACKFILL, time_ms=2, view=pb.ViewName(model="scenes", adapter="maple", sae="scenes"), count=400)))
            .send(PART, 9, payload=bytes([0x8A, 0x01, 0x03, 0x08, 0xE7, 0x07])).send(END, 9))
+    yield (Vector("why", "daemon", "version 1.2: why, what if, in words, and pages")
+           .send(HELLO, 0, pb.Hello(minor=2, client="vectors"))
+           .send(REQUEST, 1, pb.Request(explain=pb.ExplainRequest(
+               image=pb.ImageReference(text="star/12.jpg"), base=pb.ViewName(adapter="base"), adapted=pb.ViewName(adapter="maple"), top=10,
+               class_name="red star", seed=0, picture=True)))
+           .send(REQUEST, 2, pb.Request(steer=pb.SteerRequest(image=pb.ImageReference(text="star/12.jpg"), edits=[
+               pb.LatentEdit(latent=4095, scale=0), pb.LatentEdit(latent=7, patch=pb.Patch(row=0, column=0), to=-2.5),
+               pb.LatentEdit(class_token=True, scale=1)], error_term=True)))
+           .send(REQUEST, 3, pb.Request(find=pb.FindRequest(text="une étoile 星", top=4)))
+           .send(REQUEST, 4, pb.Request(name=pb.NameRequest(latent=0, words=["red", "sky blue"])))
+           .send(REQUEST, 5, pb.Request(name=pb.NameRequest(view=pb.ViewName(adapter="maple"))))
+           .send(REQUEST, 6, pb.Request(similar=pb.SimilarRequest(image=pb.ImageReference(text="star/12.jpg"), patch=pb.Patch(row=2, column=3), limit=10)))
+           .send(REQUEST, 7, pb.Request(report=pb.ReportRequest(adapted=pb.ViewName(adapter="maple"), dataset="shifted", seed=0, no_ablation=True)))
+           .send(REQUEST, 8, pb.Request(atlas=pb.AtlasRequest(images=8))))
+    name = pb.LatentName(latent=7, word="ring", score=0.125, reason="no better than chance", candidates=[pb.WordScore(word="ring", score=0.125)])
+    yield (Vector("explained", "client", "an explanation with a name that is unsure and one that is not there, then its picture")
+           .send(WELCOME, 0, pb.Welcome(minor=2, server="saed 0.1.0", request_bytes_max=1 << 20, requests_open_max=16))
+           .send(PART, 1, pb.Reply(explain=pb.ExplainReply(
+               base=pb.ViewName(adapter="base"), adapted=pb.ViewName(adapter="maple"), class_name="star", against="square", base_margin=-1.25, adapted_margin=3.5,
+               change=4.75, parts=[pb.ExplainedPart(part="text side", change=1), pb.ExplainedPart(part="latents", change=3.75)], latents=[
+                   pb.ExplainedLatent(latent=7, contribution=-0.5, class_token=-0.5, alone=0.25, name=name),
+                   pb.ExplainedLatent(latent=4095, contribution=4.25, patches=4.25, strongest=[pb.PatchContribution(patch=pb.Patch(), contribution=4.25)])],
+               set_back=[pb.SetBack(what="random", latents=2, margin=3.5, answer="star", probability=0.75)],
+               layout=pb.TokenLayout(rows=1, columns=3), patch_contributions=[4.25, 0, -0.25], nodes=8)))
+           .send(PART, 1, pb.Reply(array=pb.ArrayHeader(number=0, name="png", dtype=pb.DTYPE_U8, shape=[4])))
+           .send(ARRAY, 1, payload=chunk(0, b"\x89P")).send(ARRAY, 1, payload=chunk(0, b"NG")).send(END, 1))
+    yield (Vector("names", "client", "names in two parts that are merged: the last counts stay, and one is 0 in both")
+           .send(PROGRESS, 5, pb.Progress(done=1, total=2, what="latent 7"))
+           .send(PART, 5, pb.Reply(name=pb.NameReply(view=pb.ViewName(model="scenes", adapter="maple", sae="scenes"), names=[name], unsure=1, words=1900)))
+           .send(PART, 5, pb.Reply(name=pb.NameReply(names=[pb.LatentName(latent=8, reason="it was active nowhere")], silent=1, images=300)))
+           .send(END, 5))
     yield Vector("given-up", "client", "an error for the whole connection").send(ERROR, 0, pb.Error(code=pb.ERROR_CODE_TOO_LARGE, message="a 'request' frame of 1048577 bytes; at most 1048576 are allowed"))
     yield Vector("ping", "daemon", "a ping with a payload to be echoed").send(HELLO, 0, hello).send(PING, payload=b"\x2a\x00\x00\x00")
     yield Vector("pong", "client", "its answer").send(PONG, payload=b"\x2a\x00\x00\x00")
