@@ -89,6 +89,10 @@ public struct Explanation: Sendable, Equatable {
         public let error: Double
 
         public var total: Double { text + above + latents + remainder + error }
+
+        public init(text: Double, above: Double, latents: Double, remainder: Double, error: Double) {
+            (self.text, self.above, self.latents, self.remainder, self.error) = (text, above, latents, remainder, error)
+        }
     }
 
     /// Row `t` is token `t`, the class token first: the contribution `values[k]` of latent `indices[k]`, ascending, for
