@@ -53,6 +53,10 @@ let package = Package(
         .target(name: "Store", dependencies: ["Basics", "CZstd", .product(name: "GRDB", package: "GRDB.swift")]),
         .target(name: "Concepts", dependencies: ["Basics", "Store"]),
         .target(name: "Ingest", dependencies: ["Basics", "Kernels", "Imaging", "Decoding", "CLIP", "SAE", "Store", "CInotify", "CMalloc"]),
+        // HTML, CSS and JavaScript are files of their own, compiled in.
+        .target(
+            name: "Pages", dependencies: ["Basics"],
+            resources: ["page.css", "page.js", "report.js", "viewer.js", "atlas.js"].map { .embedInCode("Assets/\($0)") }),
         .target(name: "Wire", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")]),
         .target(
             name: "WireNIO",
@@ -60,7 +64,8 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "Basics", "Imaging", "Decoding", "CLIP", "SAE", "Kernels", "Interventions", "Store", "Concepts", "Ingest", "Wire", "WireNIO", "TOMLKit",
+                "Basics", "Imaging", "Decoding", "CLIP", "SAE", "Kernels", "Interventions", "Store", "Concepts", "Ingest", "Pages", "Wire", "WireNIO",
+                "TOMLKit",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -100,6 +105,7 @@ let package = Package(
         .testTarget(name: "IngestTests", dependencies: ["Ingest", "Basics", "Store", "CInotify"]),
         .testTarget(name: "WireTests", dependencies: ["Wire", "WireNIO", "Basics"]),
         .testTarget(name: "SaectlTests", dependencies: ["SaectlKit", "Wire", "WireNIO"], exclude: ["Golden"]),
+        .testTarget(name: "PagesTests", dependencies: ["Pages", "Imaging", "Basics"]),
         .testTarget(name: "DaemonTests", dependencies: ["Daemon"]),
         .testTarget(name: "SystemTests", dependencies: ["Basics", "Checkpoints", "CLIP", "Imaging"]),
     ],

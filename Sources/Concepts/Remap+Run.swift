@@ -46,7 +46,7 @@ extension Concepts {
                 finding: finding, shuffled: random)
             if let b = answer.baseAccuracy, let a = answer.adaptedAccuracy { answer.change = a - b }
             answer.classes = try classRemaps(analysis, tally, totals, places, (base, adapted), query, only: wanted)
-            (answer.movedLatents, answer.latents) = latentRemaps(analysis, places, query.top)
+            (answer.movedLatents, answer.latents) = latentRemaps(analysis, places, query.latentsListed ?? query.top)
             return answer
         }
     }

@@ -15,6 +15,8 @@ public struct RemapQuery: Sendable {
     public var low = 100
     /// Moved latents listed for each class, and latents listed by classes left and joined.
     public var top = 20
+    /// Of the latter; nil: `top`.
+    public var latentsListed: Int?
     /// Of bootstrap rounds and of the shuffled labels.
     public var seed: UInt64 = 42
     /// Bootstrap rounds; 0 for no intervals.

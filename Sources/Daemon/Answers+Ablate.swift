@@ -185,6 +185,11 @@ extension Answers {
         WireFailure(.unavailable, "the snapshot of '\(image.path ?? image.hash.short)' went away", remedy: "ask again")
     }
 
+    /// Without a classifier: for embeddings alone.
+    static func upperTower(_ plan: ViewPlan, _ library: ModelLibrary) throws -> UpperTower {
+        UpperTower(vision: try library.vision(plan), hook: plan.hook, sae: try library.sae(plan), classify: { _ in [] })
+    }
+
     /// On the compute thread.
     static func upperTower(_ plan: ViewPlan, _ head: ViewHead, _ library: ModelLibrary) throws -> UpperTower {
         let vision = try library.vision(plan), sae = try library.sae(plan)

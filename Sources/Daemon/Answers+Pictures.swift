@@ -11,7 +11,7 @@ import WireNIO
 
 extension Answers {
     /// A heat map of a larger image is drawn on the image scaled down to this: a PNG that anything can show.
-    private static let sideMax = 2048
+    static let sideMax = 2048
     private static let tileSide = 192
 
     func heatmap(_ body: Saed_HeatmapRequest, _ reply: ReplyStream) async throws {
@@ -120,8 +120,8 @@ extension Answers {
             .failedPrecondition, "the file of image \(image.hash.short) is gone or changed", remedy: "drop it again; its latents are kept")
     }
 
-    private func send(_ png: [UInt8], _ reply: ReplyStream) async throws {
-        let array = try await reply.array("png", .u8, shape: [png.count])
-        try await reply.write(array, png)
+    func send(_ bytes: [UInt8], as name: String = "png", _ reply: ReplyStream) async throws {
+        let array = try await reply.array(name, .u8, shape: [bytes.count])
+        try await reply.write(array, bytes)
     }
 }

@@ -17,6 +17,18 @@ extension Answers {
     private static let explainedImages = 512
 
     func remap(_ body: Saed_RemapRequest, _ reply: ReplyStream) async throws {
+        let answer = try await remapAnswer(body, reply)
+        for (number, page) in answer.classes.pages(of: Answers.classesAPart).enumerated() {
+            var part = number == 0 ? answer : Saed_RemapReply()
+            part.classes = Array(page)
+            try await reply.part(\.remap, part)
+        }
+    }
+
+    /// - Parameters:
+    ///   - latents: listed; nil: as many as moves of a class.
+    ///   - reply: is told of progress.
+    func remapAnswer(_ body: Saed_RemapRequest, latents: Int? = nil, _ reply: ReplyStream) async throws -> Saed_RemapReply {
         let (base, adapted) = try views(body.base, body.adapted)
         guard body.rounds <= 10_000, body.k <= 1000 else {
             throw WireFailure(.invalidArgument, "\(body.rounds) rounds, k \(body.k)", remedy: "ask for at most 10,000 rounds and a k of at most 1,000")
@@ -27,6 +39,7 @@ extension Answers {
         query.seed = body.hasSeed ? body.seed : Answers.defaultSeed
         query.rounds = body.rounds == 0 ? 1000 : Int(body.rounds)
         query.asPublished = body.asPublished
+        query.latentsListed = latents
         let asked = query
         let (adaptedHead, before, after) = try await answers(base, adapted)
         let (scope, found, control, chance) = try await blocking {
@@ -63,11 +76,7 @@ extension Answers {
                 "explained: on \(explained.images) images, latents of the class set back to their base values on class and patch tokens, error term and text side kept; share = (adapted - without) / (adapted - base), bootstrap over images")
             if explained.images < found.images { answer.notes.append("explained stands on \(explained.images) of \(found.images) images, drawn evenly over the classes") }
         }
-        for (number, page) in answer.classes.pages(of: Answers.classesAPart).enumerated() {
-            var part = number == 0 ? answer : Saed_RemapReply()
-            part.classes = Array(page)
-            try await reply.part(\.remap, part)
-        }
+        return answer
     }
 
     private func definitions(_ found: Remapping, _ query: RemapQuery) -> [String] {

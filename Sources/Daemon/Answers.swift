@@ -20,6 +20,9 @@ final class Answers: RequestHandler {
     let root: String
     let started = Date()
     let log: Logger
+    private let access: Access
+    /// Words that latents were given.
+    let names: NameBook
     private let queue = DispatchQueue(label: "answers", qos: .userInitiated, attributes: .concurrent)
 
     var store: Store { ingest.store }
@@ -30,6 +33,8 @@ final class Answers: RequestHandler {
         self.configuration = configuration
         self.root = root
         self.log = log
+        access = Access(readers: configuration.readers, admins: configuration.admins)
+        names = NameBook(folder: configuration.store + "/names")
         classifier = Classifier(ingest)
         concepts = Concepts(ingest.store)
     }
@@ -62,6 +67,7 @@ final class Answers: RequestHandler {
 
     func handle(_ request: Saed_Request, from peer: Peer, into reply: ReplyStream) async throws {
         do {
+            try access.check(request, of: peer)
             switch request.body {
             case .status: try await reply.part(\.status, status())
             case let .wait(body): try await wait(body, reply)
@@ -93,6 +99,16 @@ final class Answers: RequestHandler {
             case let .classify(body): try await reply.part(\.classify, classify(body))
             case let .disagree(body): try await disagree(body, reply)
             case let .saeRandom(body): try await saeRandom(body, reply)
+            case let .explain(body): try await explain(body, reply)
+            case let .steer(body): try await reply.part(\.steer, steer(body))
+            case let .find(body): try await reply.part(\.find, find(body, reply))
+            case let .name(body): try await name(body, reply)
+            case let .similar(body): try await reply.part(\.similar, blocking { try self.similar(body) })
+            case let .report(body): try await report(body, reply)
+            case let .atlas(body): try await atlas(body, reply)
+            case let .verify(body): try await verify(body, reply)
+            case let .imageRemove(body): try await reply.part(\.imageRemove, blocking { try self.remove(body) })
+            case let .collect(body): try await reply.part(\.collect, blocking { try self.collect(body) })
             case nil:
                 throw WireFailure(.unsupported, "this daemon (\(SaedVersion.current)) doesn't know the request", remedy: "update saed")
             }
@@ -100,7 +116,7 @@ final class Answers: RequestHandler {
             let failure = WireFailure.from(error)
             switch (failure.code, request.body) {
             case (.internal, _): log.error("request '\(request.title)' failed: \(error)")
-            case (_, .modelAdd), (_, .saeAdd), (_, .classesSet), (_, .adapterAdd), (_, .adapterChange), (_, .saeRandom): log.warning("request '\(request.title)' of \(peer) failed: \(error)")
+            case (_, .modelAdd), (_, .saeAdd), (_, .classesSet), (_, .adapterAdd), (_, .adapterChange), (_, .saeRandom), (_, .imageRemove), (_, .collect): log.warning("request '\(request.title)' of \(peer) failed: \(error)")
             default: break
             }
             throw failure

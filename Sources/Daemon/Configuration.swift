@@ -25,6 +25,8 @@ public struct Configuration: Sendable, Equatable {
     public var pollInterval = Duration.seconds(10)
     public var keepActivations = false
     public var releaseAfter = Duration.seconds(600)
+    public var readers = ["*"]
+    public var admins: [String] = []
     public var logLevel = "info"
 
     public init() {}
@@ -80,6 +82,8 @@ extension Configuration {
         duration("watch", "poll_interval", "how often network file systems are scanned", \.pollInterval),
         flag("store", "activations", "keep the dense activations at the hook point too", \.keepActivations),
         duration("idle", "release_after", "memory of unused models is returned after this time", \.releaseAfter),
+        names("access", "readers", "users, '@groups' or '*' who may ask; the socket's mode decides before", \.readers),
+        names("access", "admins", "those who may also change something: add models, set classes, remove; root and saed's own user may", \.admins),
         choice("log", "level", "how much is logged", \.logLevel, ["trace", "debug", "info", "notice", "warning", "error"]),
     ]
 
@@ -89,6 +93,19 @@ extension Configuration {
         Setting(section: section, name: name, meaning: meaning, show: { "\"\($0[keyPath: path])\"" }) { configuration, value in
             guard let text = value.string, !text.isEmpty else { return "a path in quotes" }
             configuration[keyPath: path] = text
+            return nil
+        }
+    }
+
+    private static func names(_ section: String, _ name: String, _ meaning: String, _ path: Path<[String]>) -> Setting {
+        Setting(
+            section: section, name: name, meaning: meaning,
+            show: { "[" + $0[keyPath: path].map { "\"\($0)\"" }.joined(separator: ", ") + "]" }
+        ) { configuration, value in
+            guard let array = value.array else { return "a list such as [\"ada\", \"@vision\"]" }
+            let names = array.compactMap(\.string)
+            guard names.count == array.count, names.allSatisfy({ !$0.isEmpty && $0 != "@" }) else { return "a list such as [\"ada\", \"@vision\"]" }
+            configuration[keyPath: path] = names
             return nil
         }
     }

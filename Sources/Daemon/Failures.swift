@@ -2,6 +2,7 @@
 
 import CLIP
 import Concepts
+import Decoding
 import Foundation
 import Imaging
 import Ingest
@@ -42,7 +43,13 @@ extension WireFailure {
         case let error as ModelError: return split(.failedPrecondition, error.description)
         case let error as SAEError: return split(.failedPrecondition, error.description)
         case let error as QuarantineError: return split(.failedPrecondition, error.description)
-        case let error as InterventionError: return split(.failedPrecondition, error.description)
+        case let error as InterventionError:
+            switch error {
+            case .edit, .classes: return split(.invalidArgument, error.description)
+            default: return split(.failedPrecondition, error.description)
+            }
+        case let error as NamingError: return split(.invalidArgument, error.description)
+        case let error as DecodeFailure: return split(error.isOfTheFile ? .failedPrecondition : .unavailable, error.description)
         case let error as ImagingError: return split(.failedPrecondition, error.description)
         case is CancellationError: return WireFailure(.cancelled, "cancelled")
         default: return WireFailure(.internal, "\(error)", remedy: "see the daemon's log")

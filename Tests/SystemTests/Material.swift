@@ -138,8 +138,10 @@ extension Rig {
         """
 
     /// A daemon with the model 'tiny' and the SAE 'plain' on it.
-    static func tiny(configuration: String = quick, model: TinyModel = TinyModel(), location: SourceLocation = #_sourceLocation) throws -> Rig {
-        let rig = try Rig(configuration: configuration)
+    static func tiny(
+        configuration: String = quick, environment: [String: String] = [:], model: TinyModel = TinyModel(), location: SourceLocation = #_sourceLocation
+    ) throws -> Rig {
+        let rig = try Rig(configuration: configuration, environment: environment)
         try rig.addTiny(model, location: location)
         return rig
     }

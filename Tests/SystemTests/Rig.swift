@@ -101,8 +101,13 @@ final class Rig {
     var images: URL { drop.appendingPathComponent("images") }
     var log: String { (try? String(contentsOf: logFile, encoding: .utf8)) ?? "" }
 
-    /// - Parameter configuration: the text of saed.toml, if one is wanted.
-    init(configuration: String? = nil, start: Bool = true) throws {
+    private let environment: [String: String]
+
+    /// - Parameters:
+    ///   - configuration: the text of saed.toml, if one is wanted.
+    ///   - environment: of the daemon, beside the test's own.
+    init(configuration: String? = nil, environment: [String: String] = [:], start: Bool = true) throws {
+        self.environment = environment
         // Short: a Unix socket's path has at most 107 bytes.
         root = URL(fileURLWithPath: "/tmp/saed-test-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
@@ -121,6 +126,7 @@ final class Rig {
         let process = Process()
         process.executableURL = Place.saed
         process.arguments = ["run", "--root", root.path] + arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         let handle = try FileHandle(forWritingTo: logFile)
         try handle.seekToEnd()
         process.standardOutput = handle

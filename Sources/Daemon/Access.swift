@@ -1,0 +1,77 @@
+// Who may ask what. Whoever can open the socket is let in by the file's mode; from there on the kernel's word for who it
+// is (SO_PEERCRED) and the configuration decide.
+
+import Foundation
+import Wire
+import WireNIO
+
+/// Reading, or also changing what the daemon holds.
+enum Role: Int, Comparable {
+    case none, reader, admin
+
+    static func < (a: Role, b: Role) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// Users and groups by role.
+struct Access: Sendable {
+    /// User names or numbers, groups as '@name', '*' for anyone.
+    let readers, admins: [String]
+
+    /// The daemon's own user and root may do everything: they could edit the store's files as well.
+    func role(of user: UInt32, group: UInt32) -> Role {
+        if user == 0 || user == geteuid() { return .admin }
+        let names = Names(user: user, group: group)
+        if admins.contains(where: names.match) { return .admin }
+        return readers.contains(where: names.match) ? .reader : .none
+    }
+
+    /// - Throws: `WireFailure`, where the peer's role does not suffice.
+    func check(_ request: Saed_Request, of peer: Peer) throws {
+        let role = role(of: peer.uid, group: peer.gid), needed: Role = request.changesSomething ? .admin : .reader
+        guard role < needed else { return }
+        let setting = needed == .admin ? "access.admins" : "access.readers"
+        throw WireFailure(
+            .failedPrecondition, "user \(Names(user: peer.uid, group: peer.gid).text) may not ask for '\(request.title)'",
+            remedy: "whoever configures saed can name the user or a group of theirs in \(setting)")
+    }
+
+    /// What a user is called.
+    private struct Names {
+        let user: UInt32
+        let name: String?
+        let groups: Set<String>
+
+        init(user: UInt32, group: UInt32) {
+            self.user = user
+            guard let entry = getpwuid(user) else {
+                name = nil
+                groups = Set(Names.name(ofGroup: group).map { [$0] } ?? [])
+                return
+            }
+            name = String(cString: entry.pointee.pw_name)
+            var ids = [gid_t](repeating: 0, count: 256), count = Int32(ids.count)
+            let found = getgrouplist(entry.pointee.pw_name, group, &ids, &count)
+            groups = Set(ids.prefix(found < 0 ? 0 : Int(count)).compactMap(Names.name(ofGroup:)))
+        }
+
+        private static func name(ofGroup id: gid_t) -> String? { getgrgid(id).map { String(cString: $0.pointee.gr_name) } }
+
+        func match(_ entry: String) -> Bool {
+            if entry == "*" { return true }
+            if entry.hasPrefix("@") { return groups.contains(String(entry.dropFirst())) }
+            return entry == name || entry == "\(user)"
+        }
+
+        var text: String { name.map { "'\($0)'" } ?? "\(user)" }
+    }
+}
+
+extension Saed_Request {
+    /// Adds, removes or sets what all clients see.
+    var changesSomething: Bool {
+        switch body {
+        case .modelAdd, .saeAdd, .classesSet, .adapterAdd, .adapterChange, .saeRandom, .imageRemove, .collect: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,226 @@
+// Words for latents, and latents and images for words: through the text tower of the view's model.
+
+import Basics
+import CLIP
+import Concepts
+import Foundation
+import Ingest
+import Interventions
+import SAE
+import Store
+import Wire
+import WireNIO
+
+extension Answers {
+    /// Snapshots whose mean stream directions are carried from.
+    private static let streamImages = 64
+    /// Words whose text pass is one piece of work, and latents.
+    private static let wordsAtOnce = 64
+    private static let latentsNamedAtOnce = 512
+    private static let namesAPart = 1000
+    /// Up to here a page names all latents by itself.
+    private static let namedByItself = 4096
+
+    func name(_ body: Saed_NameRequest, _ reply: ReplyStream) async throws {
+        let plan = try view(body.view)
+        if body.hasLatent { try check(latent: body.latent, plan) }
+        let latents = body.hasLatent ? Int(body.latent)..<Int(body.latent) + 1 : 0..<plan.record.latents
+        let (names, prepared) = try await named(latents, plan, words: body.words, candidates: body.top == 0 ? 5 : Int(body.top), reply)
+        var answer = Saed_NameReply.with {
+            $0.view = message(plan.name)
+            $0.sure = UInt32(names.count(where: \.isSure))
+            $0.silent = UInt32(names.count { $0.word.isEmpty })
+            $0.unsure = UInt32(names.count) - $0.sure - $0.silent
+            $0.words = UInt32(prepared.words.embeddings.words.count)
+            $0.wordsSkipped = UInt32(prepared.words.skipped)
+            $0.definitions = Naming.definitions
+        }
+        answer.images = try await blocking { UInt64(try self.store.counts(of: plan.record.id).images) }
+        for part in names.pages(of: Answers.namesAPart) {
+            answer.names = part.map(Saed_LatentName.init)
+            try await reply.part(\.name, answer)
+            answer = Saed_NameReply()
+        }
+    }
+
+    /// Names all latents of a view for a page that shows them, unless they are named or too many.
+    func nameForPages(_ plan: ViewPlan, _ reply: ReplyStream) async throws {
+        guard names.known(plan).isEmpty, plan.record.latents <= Answers.namedByItself else { return }
+        _ = try await named(0..<plan.record.latents, plan, words: [], candidates: 5, reply)
+    }
+
+    private func named(
+        _ latents: Range<Int>, _ plan: ViewPlan, words: [String], candidates: Int, _ reply: ReplyStream
+    ) async throws -> ([LatentName], NameBook.Prepared) {
+        let prepared = try await prepareNaming(plan, words: words, reply)
+        var all: [LatentName] = []
+        for first in stride(from: latents.lowerBound, to: latents.upperBound, by: Answers.latentsNamedAtOnce) {
+            let block = first..<min(first + Answers.latentsNamedAtOnce, latents.upperBound)
+            let directions = try await ingest.compute { library in try Answers.upperTower(plan, library).carried(block, by: prepared.carry) }
+            let names = try await blocking { () -> [LatentName] in
+                let table = try self.store.embeddings(in: plan.record.id)
+                var evidence: [LatentEvidence] = []
+                try self.concepts.namingEvidence(of: block, in: plan.record, table) { found throws(StoreError) in
+                    var item = found
+                    let place = (item.latent - block.lowerBound) * prepared.carry.projection
+                    item.direction = Array(directions[place..<place + prepared.carry.projection])
+                    evidence.append(item)
+                }
+                return prepared.naming.names(evidence, candidates: candidates)
+            }
+            all += names
+            try await reply.progress(done: all.count, total: latents.count, what: "latents")
+        }
+        names.keep(all, words: prepared.words.hash, plan)
+        return (all, prepared)
+    }
+
+    /// What a view's latents are named with: made once, and again where images have come or gone.
+    private func prepareNaming(_ plan: ViewPlan, words: [String], _ reply: ReplyStream) async throws -> NameBook.Prepared {
+        let words = try await self.words(words.isEmpty ? try shippedWords() : try WordList(words), plan.model, reply)
+        let changes = store.changeCount, last = names.prepared(plan.record.id, words: words.hash)
+        if let last, last.changes == changes { return last }
+        let carry = try await self.carry(plan, reply)
+        let prepared = try await blocking { () -> NameBook.Prepared in
+            let table = try self.store.embeddings(in: plan.record.id)
+            // Images change no direction.
+            let gate = last?.naming.gate ?? Naming.gate(words.embeddings, randomDirections: carry.carryRandom(count: Naming.randomDirections, seed: Answers.defaultSeed))
+            let naming = Naming(words: words.embeddings, gate: gate, images: ImageMoments(table))
+            return NameBook.Prepared(words: words, naming: naming, carry: carry, changes: changes)
+        }
+        names.keep(prepared, plan.record.id)
+        return prepared
+    }
+
+    private func carry(_ plan: ViewPlan, _ reply: ReplyStream) async throws -> CarryMatrix {
+        if let known = names.carry(plan.record.id) { return known }
+        let images = try await blocking { () -> [SparseRows] in
+            let all = try self.store.embeddings(in: plan.record.id).images
+            guard !all.isEmpty else {
+                throw WireFailure(.failedPrecondition, "no image has a snapshot in '\(plan.name)' yet", remedy: "add some first: saectl add PATH... --wait")
+            }
+            let count = min(all.count, Answers.streamImages)
+            return try (0..<count).compactMap { try self.store.snapshot(of: all[$0 * all.count / count], in: plan.record.id)?.latents }
+        }
+        guard !images.isEmpty else { throw WireFailure(.unavailable, "the images of '\(plan.name)' went away", remedy: "ask again") }
+        try await reply.progress(done: 0, total: 0, what: "directions through the tower")
+        let made = try await ingest.compute { library in
+            let upper = try Answers.upperTower(plan, library)
+            return try upper.carry(on: upper.meanStream(images), progress: { _, _ in !reply.isCancelled })
+        }
+        guard let made else { throw CancellationError() }
+        names.keep(made, plan.record.id)
+        return made
+    }
+
+    // MARK: Words
+
+    private func shippedWords() throws -> WordList {
+        guard let folder = Embedded.folder(), let text = try? String(contentsOfFile: folder + "/words/visual.txt", encoding: .utf8) else {
+            throw WireFailure(.failedPrecondition, "the list of words that comes with saed was not found", remedy: "set SAED_MODELS to its models folder, or give a list: --words FILE")
+        }
+        return try WordList(text: text)
+    }
+
+    /// A list through a model's text tower; its features are kept in the catalog.
+    private func words(_ list: WordList, _ model: ModelRecord, _ reply: ReplyStream) async throws -> NameBook.Words {
+        let hash = ContentHash(of: "words of \(model.contentHash)\n" + (Naming.templates + list.words).joined(separator: "\n"))
+        if let known = names.words(hash) { return known }
+        let place = ModelPlace(model)
+        let tokenizer = try await ingest.compute { library in try library.model(place).tokenizer() }
+        let known = list.words.filter(tokenizer.knows)
+        guard known.count > 1 else {
+            throw WireFailure(
+                .invalidArgument, "model '\(model.name)' knows \(known.count) of \(list.words.count) words; its vocabulary only spells the others",
+                remedy: "give words that its captions had: --words FILE")
+        }
+        var features = try store.catalog.textFeatures(model: model.contentHash, list: hash) ?? []
+        let width = features.count / known.count
+        if features.isEmpty || width * known.count != features.count {
+            features = []
+            for part in known.pages(of: Answers.wordsAtOnce) {
+                try await reply.progress(done: features.isEmpty ? 0 : known.firstIndex(of: part[part.startIndex]) ?? 0, total: known.count, what: "words")
+                features += try await ingest.compute { library in
+                    try ZeroShotHead(model: library.model(place), classes: Array(part), templates: Naming.templates).features
+                }
+            }
+            try store.catalog.keepTextFeatures(features, model: model.contentHash, list: hash)
+        }
+        let words = NameBook.Words(
+            embeddings: try WordEmbeddings(
+                words: known, tokens: known.map { tokenizer.tokens($0).count }, embeddings: features, width: features.count / known.count),
+            skipped: list.words.count - known.count, hash: hash)
+        names.keep(words)
+        return words
+    }
+
+    // MARK: find
+
+    func find(_ body: Saed_FindRequest, _ reply: ReplyStream) async throws -> Saed_FindReply {
+        let plan = try view(body.view)
+        let text = try await embedded(body.text, plan)
+        let words = try? await words(try shippedWords(), plan.model, reply)
+        var query = FindQuery()
+        query.top = body.top == 0 ? 10 : Int(body.top)
+        query.centre = words?.embeddings.mean
+        let asked = query
+        return try await blocking {
+            let found = try self.concepts.find(text, in: plan.record, asked)
+            let known = self.names.known(plan)
+            return try .with {
+                $0.view = self.message(plan.name)
+                $0.text = body.text
+                $0.latents = try found.latents.map { hit in
+                    try .with {
+                        $0.latent = UInt32(hit.latent)
+                        $0.score = hit.score
+                        $0.frequency = hit.frequency
+                        $0.mean = hit.mean ?? 0
+                        $0.deviations = hit.deviations
+                        if let name = known[UInt32(hit.latent)] { $0.name = name }
+                        if let best = try self.concepts.imagesByLatent(hit.latent, in: plan.record, LatentQuery(top: 1)).first {
+                            $0.top = try self.message(best, latent: hit.latent, rank: 1)
+                        }
+                    }
+                }
+                $0.images = try found.images.enumerated().compactMap { place, hit in
+                    guard let record = try self.store.image(.init(rawValue: hit.imageNumber)) else { return nil }
+                    return try .with {
+                        $0.image = try self.message(record)
+                        $0.score = hit.score
+                        $0.rank = UInt32(place + 1)
+                        $0.deviations = hit.deviations
+                    }
+                }
+                $0.meanLatentScore = found.meanLatentScore
+                $0.meanImageScore = found.meanImageScore
+                $0.definitions = [
+                    "latents: cosine of the text's embedding\(words == nil ? "" : " less the mean of many words'") with the mean embedding of the latent's strongest images less that of all images; of \(found.latentsCompared) latents",
+                    "images: cosine of the text's and the image's embedding; of \(found.imagesCompared) images",
+                    "SD: standard deviations above the mean over all latents, or images: what a text that fits nothing reaches is the control",
+                ]
+            }
+        }
+    }
+
+    /// A text's embedding, unit length.
+    private func embedded(_ text: String, _ plan: ViewPlan) async throws -> [Float] {
+        let text = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard !text.isEmpty else { throw WireFailure(.invalidArgument, "the text is empty", remedy: "say what to look for: saectl find \"a red star\"") }
+        let place = ModelPlace(plan.model)
+        return try await ingest.compute { library in
+            let model = try library.model(place), tokenizer = try model.tokenizer()
+            let unknown = tokenizer.unknownWords(in: text)
+            guard unknown.isEmpty else {
+                throw WireFailure(
+                    .invalidArgument, "model '\(place.name)' never learned \(unknown.map { "'\($0)'" }.joined(separator: ", ")): its vocabulary only spells it",
+                    remedy: "use words of its captions; saectl classes lists some")
+            }
+            let tokens = tokenizer.tokens(text).count
+            guard tokens <= tokenizer.contextLength - 2 else {
+                throw WireFailure(.invalidArgument, "the text has \(tokens) tokens, the model reads \(tokenizer.contextLength - 2)", remedy: "say it shorter")
+            }
+            return try ZeroShotHead(model: model, classes: [text], templates: ["{}"]).features
+        }
+    }
+}
