@@ -19,7 +19,7 @@ public struct LatentEmbeddings: Sendable {
     let strongest: StrongestImages
     /// Euclidean norm of each entry's embedding.
     public let norms: [Float]
-    /// By latent: the squared norm of its weighted mean, before `mean` is taken off.
+    /// By latent: the squared norm of its weighted mean, before `mean` is taken off; NaN where not all its images have a row.
     let squares: [Float]
     /// By entry, from `places[k]` to `places[k + 1]`: rows of `table` and their weights, which sum to 1.
     private let rows: [Int32]
@@ -28,31 +28,35 @@ public struct LatentEmbeddings: Sendable {
 
     /// - Parameter before: an earlier moment's, whose sums are taken over where a latent's images are the same.
     init(view: ViewRecord, _ table: EmbeddingTable, _ strongest: StrongestImages, before: LatentEmbeddings?) {
-        let latents = (0..<strongest.latents).filter { strongest.count(of: $0) > 0 }
-        var rows: [Int32] = [], weights: [Float] = [], places: [Int32] = [0], kept: [Int] = []
+        var rows: [Int32] = [], weights: [Float] = [], places: [Int32] = [0], kept: [Int] = [], partial: [Int] = []
         var squares = [Float](repeating: .nan, count: strongest.latents)
-        var sum = [Float](repeating: 0, count: table.width)
-        for latent in latents {
-            let images = strongest[latent].compactMap { image, mean in table.row(of: image).map { ($0, mean) } }
-            let total = images.reduce(Float(0)) { $0 + $1.1 }
-            // Only a damaged snapshot has postings and no embedding.
-            guard total > 0 else { continue }
+        let rowsByImage = table.rowsByImage
+        for latent in 0..<strongest.latents {
+            let first = rows.count
+            var total: Float = 0
+            strongest.forEach(of: latent) { image, mean in
+                // Only a damaged snapshot has postings and no embedding.
+                guard image < rowsByImage.count, rowsByImage[image] >= 0 else { return }
+                rows.append(rowsByImage[image])
+                weights.append(mean)
+                total += mean
+            }
+            guard rows.count > first else { continue }
+            for at in first..<rows.count { weights[at] /= total }
             kept.append(latent)
-            for (row, mean) in images {
-                rows.append(Int32(row))
-                weights.append(mean / total)
-            }
             places.append(Int32(rows.count))
-            if let before, images.count == strongest.count(of: latent), strongest.isSame(latent, in: before.strongest),
-                !before.squares[latent].isNaN
-            {
+            if rows.count - first < strongest.count(of: latent) {
+                partial.append(latent)
+            } else if let before, strongest.isSame(latent, in: before.strongest) {
                 squares[latent] = before.squares[latent]
-                continue
             }
+        }
+        let fresh = kept.indices.filter { squares[kept[$0]].isNaN }
+        var sum = [Float](repeating: 0, count: table.width)
+        for k in fresh {
             for i in sum.indices { sum[i] = 0 }
-            for k in Int(places[places.count - 2])..<rows.count { table.add(Int(rows[k]), times: weights[k], to: &sum) }
-            let square = sum.reduce(0) { $0 + Double($1) * Double($1) }
-            if images.count == strongest.count(of: latent) { squares[latent] = Float(square) }
+            for at in Int(places[k])..<Int(places[k + 1]) { table.add(Int(rows[at]), times: weights[at], to: &sum) }
+            squares[kept[k]] = Float(sum.reduce(0) { $0 + Double($1) * Double($1) })
         }
         let mean = table.mean
         let products = table.products(with: mean), meanSquare = mean.reduce(0) { $0 + Double($1) * Double($1) }
@@ -61,16 +65,12 @@ public struct LatentEmbeddings: Sendable {
         for (k, latent) in kept.enumerated() {
             var withMean = 0.0
             for at in Int(places[k])..<Int(places[k + 1]) { withMean += Double(weights[at]) * Double(products[Int(rows[at])]) }
-            var square = Double(squares[latent])
-            if square.isNaN {
-                for i in sum.indices { sum[i] = 0 }
-                for at in Int(places[k])..<Int(places[k + 1]) { table.add(Int(rows[at]), times: weights[at], to: &sum) }
-                square = sum.reduce(0) { $0 + Double($1) * Double($1) }
-            }
+            let square = Double(squares[latent])
             let rest = square - 2 * withMean + meanSquare
             // Below the rounding of f32 sums there is no direction: the latent's images are like all others.
             norms.append(rest > 1e-6 * square ? Float(rest.squareRoot()) : 0)
         }
+        for latent in partial { squares[latent] = .nan }
         self.view = view.name
         (self.latents, self.table, self.strongest, self.norms, self.squares) = (kept, table, strongest, norms, squares)
         (self.rows, self.weights, self.places) = (rows, weights, places)
@@ -127,6 +127,13 @@ public struct LatentEmbeddings: Sendable {
 }
 
 extension Concepts {
+    /// Makes what `find`, `name` and `similar` need good where it isn't: some 30 s the first time of all at 100,000 images,
+    /// nothing where little changed. For idle times, beside `Store.prepareClassTables`; a question does it itself.
+    public func prepareEmbeddings(in view: ViewRecord) throws(ConceptsError) {
+        _ = try latentEmbeddings(in: view)
+        do { _ = try store.aggregates(in: view.id) } catch { throw .store(error) }
+    }
+
     /// A view's latents in the space of embeddings. Kept while nothing changes; images that came or went are followed.
     ///
     /// Cost at 100,000 images and 49,152 latents: nothing while the store stands still, some 100 ms after a change, some

@@ -28,7 +28,7 @@ public struct SimilarQuery: Sendable {
     /// Shared latents listed of each image.
     public var shared = 8
     /// Latents looked up at most, those that carry most first ...
-    public var latentsMax = 512
+    public var latentsMax = 256
     /// ... as long as their postings are so few together; one that alone would exceed this is left out.
     public var postingsMax = 4_000_000
     /// Images compared exactly at most.

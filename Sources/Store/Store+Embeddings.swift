@@ -37,9 +37,6 @@ struct KeptEmbeddings: Sendable {
 }
 
 extension Store {
-    /// Rows of images that are gone are left in the file until they are so many, and more than half.
-    static let deadEmbeddingsMax = 1024
-
     /// The normalised embeddings of the present images of a view, as of now.
     ///
     /// The first call of all reads every snapshot's embedding, 0.05 to 0.3 ms an image; from then on each append adds
@@ -58,7 +55,7 @@ extension Store {
         let present = view.segments.flatMap(\.images).filter { $0 != Segment.hole && table.isPresent($0) }.sorted()
         let missing = present.filter { kept.place(of: $0) < 0 }
         let dead = kept.rows.images.count + missing.count - present.count
-        if dead > Store.deadEmbeddingsMax, dead > present.count {
+        if dead > options.deadEmbeddingsMax, dead > present.count {
             try compact(&kept, to: present.filter { kept.place(of: $0) >= 0 }, of: view)
         }
         try read(missing, into: &kept, of: view)
@@ -69,14 +66,6 @@ extension Store {
         (kept.table, kept.changes) = (answer, changes)
         view.embeddings.withLock { $0 = kept }
         return answer
-    }
-
-    /// Makes a view's embedding table, and the strongest images of its latents, good where they are not, so that the
-    /// next question about words or likeness finds them: some seconds at 100,000 images, nothing where little changed.
-    /// For idle times, beside `prepareClassTables`; a question does it itself.
-    public func prepareEmbeddings(of id: ViewRecord.ID) throws(StoreError) {
-        _ = try embeddings(in: id)
-        _ = try strongestImages(in: id)
     }
 
     private func embeddingPath(_ view: ViewStore) -> String { "\(folder)/tables/\(view.record.id).emb" }

@@ -33,6 +33,8 @@ public struct StoreOptions: Sendable {
     /// Where some images of a sealed segment are asked about: up to so many are read one by one, at about a millisecond
     /// each; for more, all of its postings are walked, which takes some 80 ms.
     package var singleImagesMax = 64
+    /// Rows of images that are gone are left in an embedding file until they are so many, and more than half.
+    package var deadEmbeddingsMax = 1024
     package var faults: FaultInjector?
 
     public init() {}

@@ -66,14 +66,14 @@ struct ConceptsGolden: Decodable {
 
     var layout: TokenLayout { TokenLayout(rows: rows, columns: columns, prompts: prompts) }
 
-    func snapshot(_ image: Int) -> Snapshot {
+    func snapshot(_ image: Int, embedding: [Float]? = nil) -> Snapshot {
         var rows = SparseRows(width: latents)
         for token in image * layout.count..<(image + 1) * layout.count {
             rows.indices += indices[token]
             rows.values += values[token]
             rows.indptr.append(rows.indices.count)
         }
-        return Snapshot(image: GoldenStore.hash(image), layout: layout, latents: rows, embedding: [Float(image), -1, 0.5])
+        return Snapshot(image: GoldenStore.hash(image), layout: layout, latents: rows, embedding: embedding ?? [Float(image), -1, 0.5])
     }
 }
 
@@ -86,7 +86,8 @@ struct GoldenStore {
 
     static func hash(_ image: Int) -> ContentHash { ContentHash(of: "golden \(image)") }
 
-    init(_ folder: String) throws {
+    /// - Parameter embeddings: of each image, in place of those that stand in where they do not matter.
+    init(_ folder: String, embeddings: [[Float]]? = nil) throws {
         let golden = try GoldenFile.read("concepts", as: ConceptsGolden.self)
         var options = StoreOptions()
         options.sealImages = 16
@@ -98,8 +99,8 @@ struct GoldenStore {
             config: "{}")
         let view = try store.catalog.addView(
             name: ViewName(model: "m", sae: "s"), model: model.id, adapter: try store.catalog.baseAdapter(of: model.id).id,
-            sae: sae.id, hook: hook, recipe: ContentHash(of: "r"), layout: golden.layout, latents: golden.latents, embeddingWidth: 3,
-            activationWidth: 4)
+            sae: sae.id, hook: hook, recipe: ContentHash(of: "r"), layout: golden.layout, latents: golden.latents,
+            embeddingWidth: embeddings?[0].count ?? 3, activationWidth: 4)
         let images = try golden.labels.enumerated().map { number, label in
             try store.upsertPath(
                 "images/\(label ?? "none")/\(number).png", file: FileStamp(size: 1, mtimeNanoseconds: 1, inode: 1),
@@ -108,7 +109,7 @@ struct GoldenStore {
         }
         // Not in the order of first sight: ties must go by image, not by slot.
         let order = images.indices.sorted { ($0 * 7) % images.count < ($1 * 7) % images.count }
-        for number in order { try store.append([golden.snapshot(number)], to: view.id) }
+        for number in order { try store.append([golden.snapshot(number, embedding: embeddings?[number])], to: view.id) }
         concepts = Concepts(store)
         (self.golden, self.view, self.images) = (golden, view, images)
     }

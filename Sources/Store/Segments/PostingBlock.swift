@@ -60,74 +60,123 @@ struct PostingBlock {
         for entry in postings { writer.put(entry.posting.promptsOverTau) }
     }
 
+    /// A block's columns, checked.
+    private struct Columns {
+        let count: Int
+        let classCount: Int
+        let hasPrompts: Bool
+        let valueBytes: Int
+        let patchBytes: Int
+        let slots: UnsafeRawBufferPointer
+        let active: UnsafeRawBufferPointer
+        let peaks: UnsafeRawBufferPointer
+        let peakPatches: UnsafeRawBufferPointer
+        let means: UnsafeRawBufferPointer
+        let overs: UnsafeRawBufferPointer
+        let classPositions: UnsafeRawBufferPointer
+        let classValues: UnsafeRawBufferPointer
+        let prompts: UnsafeRawBufferPointer
+
+        /// - Parameter data: not empty.
+        init(_ data: UnsafeRawBufferPointer, slots slotCount: Int) throws(MalformedBytes) {
+            var reader = ByteReader(data)
+            let flags = try reader.get(UInt8.self, "posting block")
+            _ = try reader.get(UInt8.self, "posting block")
+            count = Int(try reader.get(UInt16.self, "posting block"))
+            let manyCount = Int(try reader.get(UInt16.self, "posting block"))
+            classCount = Int(try reader.get(UInt16.self, "posting block"))
+            valueBytes = flags & PostingBlock.wideValues != 0 ? 4 : 2
+            patchBytes = flags & PostingBlock.widePatches != 0 ? 2 : 1
+            slots = try reader.take(count * 2, "slots")
+            active = try reader.take(count * patchBytes, "active patches")
+            var patched = 0, many = 0
+            for i in 0..<count {
+                let active = PostingBlock.count(active, i, patchBytes)
+                patched += active > 0 ? 1 : 0
+                many += active > 1 ? 1 : 0
+                let slot = PostingBlock.count(slots, i, 2)
+                guard slot < slotCount else { throw MalformedBytes(reason: "slot \(slot) of \(slotCount)", offset: 8 + 2 * i) }
+            }
+            guard many == manyCount, classCount <= count else {
+                throw MalformedBytes(reason: "a posting block contradicts itself", offset: 4)
+            }
+            peaks = try reader.take(patched * valueBytes, "peaks")
+            peakPatches = try reader.take(patched * patchBytes, "peak patches")
+            means = try reader.take(many * 4, "means")
+            overs = try reader.take(many * patchBytes, "counts over tau")
+            classPositions = try reader.take(flags & PostingBlock.classPositions != 0 ? classCount * 2 : 0, "class positions")
+            classValues = try reader.take(classCount * valueBytes, "class values")
+            hasPrompts = flags & PostingBlock.hasPrompts != 0
+            prompts = try reader.take(hasPrompts ? count * 12 : 0, "prompts")
+        }
+    }
+
     /// Hands every posting to `body`, in slot order. All checks come before the first call.
     func decode(
         _ data: UnsafeRawBufferPointer, latent: UInt32, slots: Int, _ body: (SlotPosting) -> Void
     ) throws(MalformedBytes) {
         guard data.count > 0 else { return }
-        var reader = ByteReader(data)
-        let flags = try reader.get(UInt8.self, "posting block")
-        _ = try reader.get(UInt8.self, "posting block")
-        let count = Int(try reader.get(UInt16.self, "posting block"))
-        let manyCount = Int(try reader.get(UInt16.self, "posting block"))
-        let classCount = Int(try reader.get(UInt16.self, "posting block"))
-        let valueBytes = flags & PostingBlock.wideValues != 0 ? 4 : 2
-        let patchBytes = flags & PostingBlock.widePatches != 0 ? 2 : 1
-        let slotColumn = try reader.take(count * 2, "slots")
-        let activeColumn = try reader.take(count * patchBytes, "active patches")
-        var patched = 0, many = 0
-        for i in 0..<count {
-            let active = PostingBlock.count(activeColumn, i, patchBytes)
-            patched += active > 0 ? 1 : 0
-            many += active > 1 ? 1 : 0
-            let slot = PostingBlock.count(slotColumn, i, 2)
-            guard slot < slots else { throw MalformedBytes(reason: "slot \(slot) of \(slots)", offset: 8 + 2 * i) }
-        }
-        guard many == manyCount, classCount <= count else {
-            throw MalformedBytes(reason: "a posting block contradicts itself", offset: 4)
-        }
-        let peaks = try reader.take(patched * valueBytes, "peaks")
-        let peakPatches = try reader.take(patched * patchBytes, "peak patches")
-        let means = try reader.take(many * 4, "means")
-        let overs = try reader.take(many * patchBytes, "counts over tau")
-        let classPositions = try reader.take(flags & PostingBlock.classPositions != 0 ? classCount * 2 : 0, "class positions")
-        let classValues = try reader.take(classCount * valueBytes, "class values")
-        let hasPrompts = flags & PostingBlock.hasPrompts != 0
-        let promptColumns = try reader.take(hasPrompts ? count * 12 : 0, "prompts")
-
+        let columns = try Columns(data, slots: slots)
+        let valueBytes = columns.valueBytes, patchBytes = columns.patchBytes, count = columns.count
         var atPatched = 0, atMany = 0, atClass = 0
         for i in 0..<count {
             var posting = LatentPosting(
                 latent: latent, patchMean: 0, peak: 0, peakPatch: 0,
-                activePatches: PostingBlock.count(activeColumn, i, patchBytes), patchesOverTau: 0, classValue: 0,
+                activePatches: PostingBlock.count(columns.active, i, patchBytes), patchesOverTau: 0, classValue: 0,
                 promptSum: 0, promptPeak: 0, activePrompts: 0, promptsOverTau: 0)
             if posting.activePatches > 0 {
-                posting.peak = PostingBlock.value(peaks, atPatched, valueBytes)
-                posting.peakPatch = PostingBlock.count(peakPatches, atPatched, patchBytes)
+                posting.peak = PostingBlock.value(columns.peaks, atPatched, valueBytes)
+                posting.peakPatch = PostingBlock.count(columns.peakPatches, atPatched, patchBytes)
                 atPatched += 1
                 if posting.activePatches == 1 {
                     posting.patchMean = Float(Double(posting.peak) / Double(patches))
                     posting.patchesOverTau = posting.peak > Store.tau ? 1 : 0
                 } else {
-                    posting.patchMean = PostingBlock.value(means, atMany, 4)
-                    posting.patchesOverTau = PostingBlock.count(overs, atMany, patchBytes)
+                    posting.patchMean = PostingBlock.value(columns.means, atMany, 4)
+                    posting.patchesOverTau = PostingBlock.count(columns.overs, atMany, patchBytes)
                     atMany += 1
                 }
             }
-            if atClass < classCount {
-                let position = classPositions.isEmpty ? i : Int(PostingBlock.count(classPositions, atClass, 2))
+            if atClass < columns.classCount {
+                let position = columns.classPositions.isEmpty ? i : Int(PostingBlock.count(columns.classPositions, atClass, 2))
                 if position == i {
-                    posting.classValue = PostingBlock.value(classValues, atClass, valueBytes)
+                    posting.classValue = PostingBlock.value(columns.classValues, atClass, valueBytes)
                     atClass += 1
                 }
             }
-            if hasPrompts {
-                posting.promptSum = PostingBlock.value(promptColumns, i, 4)
-                posting.promptPeak = PostingBlock.value(promptColumns, count + i, 4)
-                posting.activePrompts = PostingBlock.count(promptColumns, 4 * count + i, 2)
-                posting.promptsOverTau = PostingBlock.count(promptColumns, 5 * count + i, 2)
+            if columns.hasPrompts {
+                posting.promptSum = PostingBlock.value(columns.prompts, i, 4)
+                posting.promptPeak = PostingBlock.value(columns.prompts, count + i, 4)
+                posting.activePrompts = PostingBlock.count(columns.prompts, 4 * count + i, 2)
+                posting.promptsOverTau = PostingBlock.count(columns.prompts, 5 * count + i, 2)
             }
-            body(SlotPosting(slot: PostingBlock.count(slotColumn, i, 2), posting: posting))
+            body(SlotPosting(slot: PostingBlock.count(columns.slots, i, 2), posting: posting))
+        }
+    }
+
+    /// Hands mean (or peak) over patches of every posting that has an active patch to `body`: what `decode` gives.
+    @inline(__always)
+    func decode(
+        _ kind: MatchValue, _ data: UnsafeRawBufferPointer, slots: Int, _ body: (_ slot: Int, _ value: Float) -> Void
+    ) throws(MalformedBytes) {
+        guard data.count > 0 else { return }
+        let columns = try Columns(data, slots: slots)
+        let valueBytes = columns.valueBytes, patchBytes = columns.patchBytes
+        var atPatched = 0, atMany = 0
+        for i in 0..<columns.count {
+            let active = PostingBlock.count(columns.active, i, patchBytes)
+            if active == 0 { continue }
+            let value: Float
+            if kind == .peak {
+                value = PostingBlock.value(columns.peaks, atPatched, valueBytes)
+            } else if active == 1 {
+                value = Float(Double(PostingBlock.value(columns.peaks, atPatched, valueBytes)) / Double(patches))
+            } else {
+                value = PostingBlock.value(columns.means, atMany, 4)
+                atMany += 1
+            }
+            atPatched += 1
+            body(Int(PostingBlock.count(columns.slots, i, 2)), value)
         }
     }
 

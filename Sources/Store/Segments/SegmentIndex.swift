@@ -50,21 +50,38 @@ final class SegmentIndex: Sendable {
 
     /// Every posting of a latent, in slot order.
     func postings(of latent: Int, _ body: (SlotPosting) -> Void) throws(StoreError) {
+        guard let (offset, block) = try block(of: latent) else { return }
+        do {
+            try PostingBlock(patches: layout.patches).decode(block, latent: UInt32(latent), slots: slots, body)
+        } catch {
+            throw .damaged(file: file.path, offset: offset + error.offset, reason: error.reason)
+        }
+    }
+
+    /// A latent's mean (or peak) over patches in every slot that has an active patch.
+    @inline(__always)
+    func values(of latent: Int, _ kind: MatchValue, _ body: (_ slot: Int, _ value: Float) -> Void) throws(StoreError) {
+        guard let (offset, block) = try block(of: latent) else { return }
+        do {
+            try PostingBlock(patches: layout.patches).decode(kind, block, slots: slots, body)
+        } catch {
+            throw .damaged(file: file.path, offset: offset + error.offset, reason: error.reason)
+        }
+    }
+
+    /// The checked bytes of a latent's postings; nil where it has none.
+    private func block(of latent: Int) throws(StoreError) -> (offset: Int, bytes: UnsafeRawBufferPointer)? {
         try checkDirectory()
         let start = entry(latent), end = entry(latent + 1)
         guard start.offset <= end.offset, start.offset >= SegmentIndex.headerBytes, end.offset <= directory else {
             throw .damaged(file: file.path, offset: directory + 8 * latent, reason: "the directory runs backwards")
         }
-        guard start.offset < end.offset else { return }
+        guard start.offset < end.offset else { return nil }
         let block = UnsafeRawBufferPointer(rebasing: file.bytes[start.offset..<end.offset])
         guard UInt32(truncatingIfNeeded: XXH64.hash(block)) == start.checksum else {
             throw .damaged(file: file.path, offset: start.offset, reason: "the postings of latent \(latent) fail their checksum")
         }
-        do {
-            try PostingBlock(patches: layout.patches).decode(block, latent: UInt32(latent), slots: slots, body)
-        } catch {
-            throw .damaged(file: file.path, offset: start.offset + error.offset, reason: error.reason)
-        }
+        return (start.offset, block)
     }
 
     /// The aggregates over all slots of the segment, absent images included.

@@ -61,6 +61,13 @@ public struct EmbeddingTable: Sendable {
         return low < images.count && images[low] == image ? low : nil
     }
 
+    /// By image id, up to the last image's: its row, -1 where it has none. For callers that look up most of them.
+    package var rowsByImage: [Int32] {
+        var found = [Int32](repeating: -1, count: images.last.map { Int($0.rawValue) + 1 } ?? 0)
+        for (row, image) in images.enumerated() { found[Int(image.rawValue)] = Int32(row) }
+        return found
+    }
+
     /// An image's normalised embedding `[width]`, or nil where it has none.
     public func embedding(of image: ImageRecord.ID) -> [Float]? { row(of: image).map { embedding(at: $0) } }
 
@@ -93,8 +100,8 @@ public struct EmbeddingTable: Sendable {
         return [Float](unsafeUninitializedCapacity: count) { out, filled in
             vector.withUnsafeBufferPointer { vector in
                 for row in 0..<count {
-                    let place = Int(places[row])
-                    out[row] = dotProduct(vector.baseAddress!, rows.values(place), width) * rows.scale(place)
+                    let place = Int(places[row]), scale = rows.scale(place)
+                    out[row] = scale > 0 ? dotProduct(vector.baseAddress!, rows.values(place), width) * scale : 0
                 }
             }
             filled = count

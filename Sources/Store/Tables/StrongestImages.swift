@@ -12,9 +12,9 @@ public struct StrongestImages: Sendable, Equatable {
     /// Latents of the view, dead ones included.
     public let latents: Int
     /// By latent; its entries begin at `kept` times the latent.
-    private(set) var counts: [UInt8]
-    private(set) var images: [UInt32]
-    private(set) var means: [Float]
+    @usableFromInline package private(set) var counts: [UInt8]
+    @usableFromInline package private(set) var images: [UInt32]
+    @usableFromInline package private(set) var means: [Float]
 
     init(latents: Int) {
         self.latents = latents
@@ -30,6 +30,13 @@ public struct StrongestImages: Sendable, Equatable {
     public subscript(latent: Int) -> [(image: ImageRecord.ID, mean: Float)] {
         let start = latent * StrongestImages.kept
         return (start..<start + Int(counts[latent])).map { (ImageRecord.ID(rawValue: Int64(images[$0])), means[$0]) }
+    }
+
+    /// The entries of a latent, as `subscript`, without an array.
+    @inlinable
+    package func forEach(of latent: Int, _ body: (_ image: Int, _ mean: Float) -> Void) {
+        let start = latent * StrongestImages.kept
+        for place in start..<start + Int(counts[latent]) { body(Int(images[place]), means[place]) }
     }
 
     /// Whether a latent has the same images, as strong, in another moment.

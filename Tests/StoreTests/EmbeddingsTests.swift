@@ -1,0 +1,266 @@
+// Embedding tables and strongest images: whatever happens to a store, they tell what its snapshots tell; what is
+// damaged is made again, what is sound survives a restart.
+
+import Basics
+import Foundation
+import Store
+import Testing
+
+/// Snapshots of present images, ascending by image: what everything here is derived from.
+private func present(_ store: Store, _ view: ViewRecord) throws -> [(id: ImageRecord.ID, snapshot: Snapshot)] {
+    try store.images(limit: 10_000).compactMap { image in try store.snapshot(of: image.id, in: view.id).map { (image.id, $0) } }
+}
+
+/// The naive way: everything from the snapshots, in f64.
+private func check(_ store: Store, _ view: ViewRecord, _ random: inout Seeded, _ place: String) throws {
+    let snapshots = try present(store, view)
+    let table = try store.embeddings(in: view.id)
+    #expect(table.images == snapshots.map(\.id), "\(place)")
+    let query = (0..<table.width).map { _ in Float.random(in: -1...1, using: &random) }
+    func length(_ v: [Float]) -> Double { v.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot() }
+    var sum = [Double](repeating: 0, count: table.width), cosines: [(image: ImageRecord.ID, cosine: Double)] = []
+    for (id, snapshot) in snapshots {
+        let raw = snapshot.embedding, norm = length(raw)
+        #expect(table.rawEmbedding(of: id) == raw, "\(place) image \(id)")
+        let unit = raw.map { Double($0) / norm }
+        #expect(zip(try #require(table.embedding(of: id)), unit).allSatisfy { abs(Double($0) - $1) < 1e-6 }, "\(place) image \(id)")
+        for i in sum.indices { sum[i] += unit[i] / Double(snapshots.count) }
+        cosines.append((id, zip(unit, query).reduce(0) { $0 + $1.0 * Double($1.1) } / length(query)))
+    }
+    #expect(zip(table.mean, sum).allSatisfy { abs(Double($0) - $1) < 1e-6 }, "\(place)")
+    #expect(table.embedding(of: .init(rawValue: 9_999)) == nil)
+    let nearest = table.nearest(to: query, count: 4), expected = cosines.sorted { $0.cosine > $1.cosine }.prefix(4)
+    #expect(nearest.count == expected.count, "\(place)")
+    #expect(zip(nearest, expected).allSatisfy { $0.image == $1.image && abs(Double($0.cosine) - $1.cosine) < 1e-5 }, "\(place)")
+
+    let strongest = try store.strongestImages(in: view.id), layout = view.layout
+    let patches = layout.tokens(of: .patch)
+    for latent in 0..<view.latents {
+        var means: [(image: ImageRecord.ID, mean: Float)] = []
+        for (id, snapshot) in snapshots {
+            // The patch mean is kept as f32, which is the definition (protocol/STORE.md).
+            let patchSum = patches.reduce(0.0) { $0 + Double(snapshot.latents.value(row: $1, column: UInt32(latent))) }
+            let patchMean = Float(patchSum / Double(layout.patches))
+            let mean = Float(
+                (Double(snapshot.latents.value(row: 0, column: UInt32(latent))) + Double(patchMean) * Double(layout.patches))
+                    / Double(1 + layout.patches))
+            if mean > 0 { means.append((id, mean)) }
+        }
+        let expected = means.sorted { $0.mean > $1.mean || ($0.mean == $1.mean && $0.image.rawValue < $1.image.rawValue) }.prefix(16)
+        let found = strongest[latent]
+        #expect(found.map(\.image) == expected.map(\.image) && found.map(\.mean) == expected.map(\.mean), "\(place) latent \(latent)")
+    }
+
+    let moment = try store.moment(of: view.id)
+    var mask = store.presentImages(moment)
+    #expect(mask.indices.filter { mask[$0] } == snapshots.map { Int($0.id.rawValue) }, "\(place)")
+    let spared = snapshots.randomElement(using: &random)?.id
+    if let spared { mask[Int(spared.rawValue)] = false }
+    let terms = (0..<view.latents).filter { _ in Int.random(in: 0..<3, using: &random) == 0 }.map {
+        MatchTerm(
+            latent: $0, weight: .random(in: 0...2, using: &random), value: .random(in: 0...1, using: &random),
+            scale: .random(in: 0...3, using: &random))
+    }
+    for kind in [MatchValue.mean, .peak] {
+        let sums = try store.matches(of: terms, by: kind, moment, mask: mask)
+        #expect(sums.count == mask.count)
+        for (id, snapshot) in snapshots {
+            let expected = terms.reduce(0.0) { sum, term in
+                let values = patches.map { snapshot.latents.value(row: $0, column: UInt32(term.latent)) }
+                let value = kind == .peak ? Double(values.max() ?? 0) : values.reduce(0) { $0 + Double($1) } / Double(values.count)
+                return sum + Double(term.weight) * min(Double(term.value), Double(term.scale) * value)
+            }
+            let found = Double(sums[Int(id.rawValue)])
+            #expect(id == spared ? found == 0 : abs(found - expected) <= 1e-5 * max(1, expected), "\(place) image \(id) \(kind)")
+        }
+    }
+}
+
+@Suite struct EmbeddingsTests {
+    @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8]) func theyAreThoseOfTheSnapshotsWhateverHappened(seed: UInt64) throws {
+        print("EmbeddingsTests seed \(seed)")
+        var random = Seeded(seed)
+        let folder = try TemporaryFolder()
+        var options = StoreOptions()
+        options.sealImages = Int.random(in: 3...12, using: &random)
+        options.singleImagesMax = [0, 2, 64].randomElement(using: &random)!
+        options.deadEmbeddingsMax = [0, 3, 1024].randomElement(using: &random)!
+        let shape = Shape(layout: TokenLayout(rows: 2, columns: 2, prompts: seed % 2 == 0 ? 1 : 0), latents: 40, embedding: 21)
+        var fixture = try Fixture(folder.path, shape: shape, options: options)
+        var known: [String] = [], paths: [String] = []
+        for step in 0..<160 {
+            switch Int.random(in: 0..<20, using: &random) {
+            case 0..<6:
+                let name = Bool.random(using: &random) || known.isEmpty ? "image\(known.count)" : known.randomElement(using: &random)!
+                let path = "images/\(["ant", "bee"].randomElement(using: &random)!)/\(Int.random(in: 0..<60, using: &random)).png"
+                try fixture.addImage(name, path: path, label: nil)
+                known.append(name)
+                paths.append(path)
+            case 6..<10:
+                let lacking = try fixture.store.imagesLackingSnapshot(in: fixture.view.id).map(\.hash)
+                let names = Set(known).sorted().filter { lacking.contains(ContentHash(of: $0)) }
+                try fixture.store.append(names.prefix(6).map { fixture.snapshot($0, density: 0.15) }, to: fixture.view.id)
+            case 10, 11: if let path = paths.randomElement(using: &random) { try fixture.store.removePath(path) }
+            case 12: try fixture.store.renameFolder("images/ant", to: "images/bee") { _ in "bee" }
+            case 13: try fixture.store.sealOpenSegments(of: fixture.view.id)
+            case 14: fixture.store.trim()
+            case 15:
+                try fixture.store.close()
+                fixture = try Fixture(folder.path, shape: shape, options: options)
+                #expect(fixture.store.recovery.isClean)
+            case 16 where step % 3 == 0: _ = try fixture.store.purge()
+            case 17 where step % 4 == 0: _ = try fixture.store.purge(view: fixture.view.id)
+            default: try check(fixture.store, fixture.view, &random, "seed \(seed) step \(step)")
+            }
+        }
+        try check(fixture.store, fixture.view, &random, "seed \(seed) end")
+    }
+
+    private func filled(_ folder: String, count: Int = 14) throws -> Fixture {
+        var options = StoreOptions()
+        options.sealImages = 4
+        let fixture = try Fixture(folder, shape: Shape(latents: 60), options: options)
+        for n in 0..<count { try fixture.addImage("n\(n)") }
+        try fixture.store.append((0..<count).map { fixture.snapshot("n\($0)") }, to: fixture.view.id)
+        return fixture
+    }
+
+    private let rowBytes = 16 + 4 * 8
+
+    @Test func aRestartUsesTheFilesThatAreThereAndAnAppendExtendsThem() throws {
+        let folder = try TemporaryFolder()
+        var random = Seeded(1)
+        var fixture = try filled(folder.path)
+        try check(fixture.store, fixture.view, &random, "made")
+        let file = folder.path + "/tables/1.emb"
+        func inode() throws -> Int? { try FileManager.default.attributesOfItem(atPath: file)[.systemFileNumber] as? Int }
+        let before = try inode()
+        #expect(try Damage.size(file) == 128 + 14 * rowBytes)
+        try fixture.store.close()
+        fixture = try Fixture(folder.path, shape: fixture.shape)
+        for n in 14..<20 { try fixture.addImage("n\(n)") }
+        try fixture.store.append((14..<20).map { fixture.snapshot("n\($0)") }, to: fixture.view.id)
+        #expect(try Damage.size(file) == 128 + 20 * rowBytes)
+        try check(fixture.store, fixture.view, &random, "extended")
+        #expect(try inode() == before)
+        // Nothing is read from a segment for what the table holds.
+        try fixture.store.close()
+        try Damage.flip(folder.path + "/segments/1/1.seg", at: 128 + 40)
+        fixture = try Fixture(folder.path, shape: fixture.shape)
+        #expect(try fixture.store.embeddings(in: fixture.view.id).count == 20 && fixture.store.damaged.isEmpty)
+    }
+
+    @Test func aDamagedSnapshotIsLeftOutUntilItIsThereAgain() throws {
+        let folder = try TemporaryFolder()
+        var random = Seeded(1)
+        try filled(folder.path).store.close()
+        try Damage.flip(folder.path + "/segments/1/1.seg", at: 128 + 40)
+        let fixture = try Fixture(folder.path, shape: Shape(latents: 60))
+        #expect(try fixture.store.embeddings(in: fixture.view.id).images.map(\.rawValue) == Array(2...14))
+        #expect(fixture.store.damaged.map(\.image.rawValue) == [1])
+        #expect(try fixture.store.discardDamaged() == 1)
+        #expect(try fixture.store.embeddings(in: fixture.view.id).count == 13)
+        try check(fixture.store, fixture.view, &random, "discarded")
+        try fixture.store.append([fixture.snapshot("n0")], to: fixture.view.id)
+        try check(fixture.store, fixture.view, &random, "encoded again")
+    }
+
+    @Test(arguments: [3, 9, 17, 50, 125, 128 + 3, 128 + 9, 128 + 13, 128 + 30, 128 + 7 * 48 + 20, -1])
+    func aDamagedEmbeddingFileIsMadeAgain(offset: Int) throws {
+        let folder = try TemporaryFolder()
+        var random = Seeded(2)
+        var fixture = try filled(folder.path)
+        _ = try fixture.store.embeddings(in: fixture.view.id)
+        try fixture.store.close()
+        let file = folder.path + "/tables/1.emb"
+        try Damage.flip(file, at: offset < 0 ? try Damage.size(file) + offset : offset)
+        fixture = try Fixture(folder.path, shape: fixture.shape)
+        try check(fixture.store, fixture.view, &random, "flipped \(offset)")
+        #expect(try Damage.size(file) == 128 + 14 * rowBytes)
+        try fixture.store.close()
+        // A row that a crash cut short, and bytes of a row that never was whole.
+        try Damage.truncate(file, to: 128 + 9 * rowBytes + 5)
+        fixture = try Fixture(folder.path, shape: fixture.shape)
+        try fixture.addImage("late")
+        try fixture.store.append([fixture.snapshot("late")], to: fixture.view.id)
+        try check(fixture.store, fixture.view, &random, "cut")
+        try fixture.store.close()
+        try Damage.append(file, [UInt8](repeating: 7, count: 100))
+        fixture = try Fixture(folder.path, shape: fixture.shape)
+        try check(fixture.store, fixture.view, &random, "tail")
+        try FileManager.default.removeItem(atPath: file)
+        try fixture.addImage("later")
+        try fixture.store.append([fixture.snapshot("later")], to: fixture.view.id)
+        try check(fixture.store, fixture.view, &random, "gone")
+    }
+
+    @Test(arguments: [3, 9, 17, 50, 75, 85, 125, 130, 300, -1]) func damagedStrongestImagesAreFoundAgain(offset: Int) throws {
+        let folder = try TemporaryFolder()
+        var random = Seeded(3)
+        var fixture = try filled(folder.path)
+        _ = try fixture.store.strongestImages(in: fixture.view.id)
+        try fixture.store.close()
+        let file = folder.path + "/tables/1.top", size = try Damage.size(file)
+        #expect(size == 128 + 64 + 60 * 16 * 8 + 2)
+        try Damage.flip(file, at: offset < 0 ? size + offset : offset)
+        fixture = try Fixture(folder.path, shape: fixture.shape)
+        try check(fixture.store, fixture.view, &random, "flipped \(offset)")
+        try fixture.store.close()
+        try Damage.truncate(file, to: size / 2)
+        fixture = try Fixture(folder.path, shape: fixture.shape)
+        try check(fixture.store, fixture.view, &random, "cut")
+    }
+
+    @Test func aFullDiskIsAnErrorAndHealsWithoutATrace() throws {
+        let folder = try TemporaryFolder()
+        var random = Seeded(4)
+        let faults = FaultInjector(code: ENOSPC)
+        var options = StoreOptions()
+        (options.sealImages, options.faults) = (4, faults)
+        let fixture = try Fixture(folder.path, shape: Shape(latents: 60), options: options)
+        for n in 0..<6 { try fixture.addImage("n\(n)") }
+        try fixture.store.append((0..<6).map { fixture.snapshot("n\($0)") }, to: fixture.view.id)
+        for bytes in [0, 60, 128, 300] {
+            faults.fail(afterBytes: bytes)
+            #expect(throws: StoreError.diskFull(file: folder.path + "/tables/1.emb")) {
+                try fixture.store.embeddings(in: fixture.view.id)
+            }
+        }
+        faults.fail(afterBytes: nil)
+        try check(fixture.store, fixture.view, &random, "healed")
+    }
+
+    @Test func compactingKeepsWhatIsThereAndFreesTheRest() throws {
+        let folder = try TemporaryFolder()
+        var random = Seeded(5)
+        var options = StoreOptions()
+        options.deadEmbeddingsMax = 4
+        let fixture = try Fixture(folder.path, shape: Shape(latents: 60), options: options)
+        for n in 0..<14 { try fixture.addImage("n\(n)") }
+        try fixture.store.append((0..<14).map { fixture.snapshot("n\($0)") }, to: fixture.view.id)
+        let old = try fixture.store.embeddings(in: fixture.view.id)
+        for n in 0..<9 { try fixture.store.removePath("images/n\(n).png") }
+        try check(fixture.store, fixture.view, &random, "compacted")
+        #expect(try Damage.size(folder.path + "/tables/1.emb") == 128 + 5 * rowBytes)
+        // A table from before still tells of its moment.
+        #expect(old.count == 14 && old.rawEmbedding(of: .init(rawValue: 1)) == fixture.snapshot("n0").embedding)
+        try fixture.addImage("n3")
+        try check(fixture.store, fixture.view, &random, "revived")
+    }
+
+    @Test func anEmbeddingWithoutLengthIsNearNothing() throws {
+        let folder = try TemporaryFolder()
+        let fixture = try Fixture(folder.path, shape: Shape(latents: 60))
+        for n in 0..<3 { try fixture.addImage("n\(n)") }
+        var snapshots = (0..<3).map { fixture.snapshot("n\($0)") }
+        snapshots[1].embedding = [Float](repeating: 0, count: 8)
+        snapshots[2].embedding = [Float](repeating: 3e38, count: 8)
+        try fixture.store.append(snapshots, to: fixture.view.id)
+        let table = try fixture.store.embeddings(in: fixture.view.id)
+        #expect(table.embedding(at: 1) == snapshots[1].embedding && table.embedding(at: 2) == snapshots[1].embedding)
+        #expect(table.products(with: snapshots[0].embedding)[1...] == [0, 0])
+        #expect(table.nearest(to: snapshots[1].embedding, count: 5).map(\.cosine) == [0, 0, 0])
+        #expect(table.nearest(to: snapshots[0].embedding, count: 0).isEmpty)
+        #expect(table.nearest(to: snapshots[0].embedding, count: 5) { $0.rawValue > 1 }.map(\.image.rawValue) == [2, 3])
+    }
+}
