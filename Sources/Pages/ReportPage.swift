@@ -91,7 +91,7 @@ public struct ReportPage: Sendable {
             sections.append(
                 Section(
                     id: "latents", title: "Latents that matter",
-                    lede: "The images on which each is strongest in \(base) and in \(adapted), and the patches where. Pictures show what the model sees; point at one to see it without its heat map.",
+                    lede: "The images on which each is strongest in \(base) and in \(adapted), and the patches where, with its peak. Pictures show what the model sees; point at one to see it without its heat map.",
                     body: "<div class=\"controls\" id=\"latent-controls\"></div><ol class=\"latents\" id=\"latent-cards\"></ol>"))
         }
         if !data.changed.isEmpty {

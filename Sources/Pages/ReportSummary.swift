@@ -28,7 +28,7 @@ extension ReportData {
         guard changedTotal > 0 else { return nil }
         let others = changedTotal - fixed - broken
         return "\(changedTotal.of("image")) changed their answer: \(fixed.grouped) became right, \(broken.grouped) became wrong, "
-            + "\(others.grouped) went from one answer to another of the same kind."
+            + "\(others.grouped) are right in neither view."
     }
 
     private var classesSentence: String? {

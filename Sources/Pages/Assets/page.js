@@ -20,7 +20,7 @@ function make(space, tag, props, kids) {
 const h = (tag, props, ...kids) => make(false, tag, props, kids);
 const s = (tag, props, ...kids) => make(true, tag, props, kids);
 // Someone else's words: of any direction.
-const said = (words, props) => h("bdi", props, words);
+const said = (words, props) => (words === "" ? h("span", { class: "dim" }, "(empty)") : h("bdi", props, words));
 const unseen = (words) => h("span", { class: "unseen" }, words);
 const find = (id) => document.getElementById(id);
 
@@ -55,7 +55,7 @@ function source(picture) {
 const stops = [[40, 11, 84], [101, 21, 110], [159, 42, 99], [212, 72, 66], [245, 125, 21], [250, 193, 39], [252, 255, 164]];
 const colours = Array.from({ length: 33 }, (_, level) => {
   const place = (level / 32) * (stops.length - 1), i = Math.min(Math.floor(place), stops.length - 2), t = place - i;
-  return [0, 1, 2].map((c) => stops[i][c] + (stops[i + 1][c] - stops[i][c]) * t).concat(Math.min(level / 12, 1) * 0.76 * 255);
+  return [0, 1, 2].map((c) => stops[i][c] + (stops[i + 1][c] - stops[i][c]) * t).concat(Math.min(level / 12, 1) * 0.68 * 255);
 });
 const codes = new Uint8Array(128);
 [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"].forEach((c, i) => (codes[c.charCodeAt(0)] = i));
@@ -152,7 +152,7 @@ function sortable(rows, columns, caption, options = {}) {
     }
     head.forEach((th, i) => columns[i].value && th.setAttribute("aria-sort", i === by ? (down ? "descending" : "ascending") : "none"));
     body.replaceChildren(...shown.map((row) => h("tr", {}, columns.map((column) =>
-      h(column.first ? "th" : "td", { scope: column.first ? "row" : null, class: column.n ? "n" : column.wrap ? "wrap" : null }, column.cell(row))))));
+      h(column.first ? "th" : "td", { scope: column.first ? "row" : null, class: column.n ? "n" : column.wrap ? "wrap" : column.wide ? "wide" : null }, column.cell(row))))));
     if (options.filled) options.filled(shown.length);
   };
   const table = h("table", {}, h("caption", { class: options.captioned ? null : "unseen" }, caption), h("thead", {}, h("tr", {}, head)), body);

@@ -23,7 +23,7 @@ function near(element, draw) {
 (() => {
   const host = find("accuracy-figure"), a = data.accuracy;
   responsive(host, (width) => {
-    const left = Math.min(110, width * 0.24), right = 14, x = (v) => left + v * (width - left - right), rows = [34, 84], bottom = 118;
+    const left = Math.min(110, width * 0.24), right = 26, x = (v) => left + v * (width - left - right), rows = [34, 84], bottom = 118;
     const svg = s("svg", { width, height: 140, viewBox: `0 0 ${width} 140`, "aria-hidden": "true" });
     for (let i = 0; i <= (width < 420 ? 2 : 4); i++) {
       const v = i / (width < 420 ? 2 : 4);
@@ -46,10 +46,19 @@ function near(element, draw) {
   });
 })();
 
-// About as many characters as fit.
+// As many characters as fit in so many pixels of an SVG's text.
+const ruler = document.createElement("canvas").getContext("2d");
+ruler.font = "12.5px " + getComputedStyle(document.querySelector("nav")).fontFamily;
 function cut(words, width) {
-  const most = Math.max(3, Math.floor(width / 6.8)), all = [...words];
-  return all.length > most ? all.slice(0, most - 1).join("") + "…" : words;
+  if (ruler.measureText(words).width <= width) return words;
+  const all = [...words];
+  let low = 0, high = all.length;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (ruler.measureText(all.slice(0, middle).join("") + "…").width <= width) low = middle;
+    else high = middle - 1;
+  }
+  return all.slice(0, low).join("") + "…";
 }
 
 // ---------------------------------------------------------------- controls and shares: a bar, an interval, an axis of their own
@@ -68,7 +77,7 @@ function whisker(value, interval, low, high, tone) {
   if (!host || data.figures.length === 0) return;
   const ends = data.figures.flatMap((f) => [f[1], ...(f[2] || [])]), low = Math.max(0, Math.min(...ends) - 0.01), high = Math.min(1, Math.max(...ends) + 0.01);
   const { table } = sortable(data.figures, [
-    { title: "", first: true, cell: (f) => text(f[0]) },
+    { title: "What", first: true, cell: (f) => text(f[0]) },
     { title: "Overlap", n: true, cell: (f) => percent(f[1]) },
     { title: h("span", { class: "unseen" }, "drawn"), cell: (f) => whisker(f[1], f[2], low, high, f === data.figures[0] ? "c-adapted" : "c-faint") },
     { title: "95 %", n: true, cell: (f) => within(f[2], (v) => fixed(v * 100, 1)) },
@@ -140,8 +149,8 @@ function whisker(value, interval, low, high, tone) {
   const host = find("classes-table");
   let wanted = "";
   const dumbbell = (c) => {
-    const x = (v) => 5 + v * 110;
-    return s("svg", { width: 120, height: 14, viewBox: "0 0 120 14", "aria-hidden": "true" }, s("line", { class: "grid", x1: 5, x2: 115, y1: 7, y2: 7 }),
+    const x = (v) => 5 + v * 66;
+    return s("svg", { width: 76, height: 14, viewBox: "0 0 76 14", "aria-hidden": "true" }, s("line", { class: "grid", x1: 5, x2: 71, y1: 7, y2: 7 }),
       s("line", { class: c[3] >= c[2] ? "c-adapted" : "c-base", x1: x(c[2]), x2: x(c[3]), y1: 7, y2: 7, "stroke-width": 2 }),
       s("circle", { class: "c-base", cx: x(c[2]), cy: 7, r: 3.2 }), s("circle", { class: "c-adapted", cx: x(c[3]), cy: 7, r: 3.2 }));
   };
@@ -154,16 +163,15 @@ function whisker(value, interval, low, high, tone) {
     { title: "Base", hint: "Accuracy in the base view", n: true, value: (c) => c[2], cell: (c) => percent(c[2]) },
     { title: h("span", { class: "unseen" }, "drawn"), cell: dumbbell },
     { title: "Adapted", hint: "Accuracy in the adapted view", n: true, value: (c) => c[3], cell: (c) => percent(c[3]) },
-    { title: "Change", hint: "Percentage points", n: true, value: change, cell: (c) => h("span", { class: change(c) > 0 ? "up" : change(c) < 0 ? "down" : "dim" }, points(change(c))) },
-    { title: "95 %", n: true, cell: (c) => within(c[4], (v) => points(v)) },
+    { title: "Change", hint: "Percentage points, and 95 %", n: true, value: change, cell: (c) => [h("span", { class: change(c) > 0 ? "up" : change(c) < 0 ? "down" : "dim" }, points(change(c))), c[4] ? h("span", { class: "under" }, within(c[4], (v) => (v > 0 ? "+" : "") + fixed(v * 100, 0))) : null] },
     { title: "Overlap", hint: `Share of the top ${data.k} that both views have`, n: true, value: (c) => c[5], cell: (c) => percent(c[5], 0) },
-    { title: "Cosine", n: true, value: (c) => c[6], cell: (c) => fixed(c[6], 3) },
+    { title: "Cosine", hint: "Of the counts of all latents in both views", n: true, value: (c) => c[6], cell: (c) => fixed(c[6], 3) },
     { title: "Kept", n: true, value: (c) => c[7], cell: (c) => c[7] },
     { title: "Re-assigned", n: true, value: (c) => c[8], cell: (c) => c[8] },
     { title: "New", n: true, value: (c) => c[9], cell: (c) => c[9] },
     { title: "Left", n: true, value: (c) => c[10], cell: (c) => c[10] },
-    { title: "High / low / rises / falls", n: true, cell: (c) => c[11].join(" / ") },
-    { title: "Moved most: latent, rank", cell: (c) => c[12].slice(0, 3).map(([latent, from, to], i) => [i ? " · " : "", link(latent), h("span", { class: "dim" }, ` ${rank(from, "new")}\u2009→\u2009${rank(to, "gone")}`)]) },
+    { title: "Groups", hint: "Latents that stay high / stay low / rise / fall", n: true, cell: (c) => h("span", { title: "stay high / stay low / rise / fall" }, c[11].join("\u200a/\u200a")) },
+    { title: "Moved most: latent, rank", wide: true, cell: (c) => c[12].slice(0, 3).map(([latent, from, to], i) => [i ? " · " : "", link(latent), h("span", { class: "dim" }, ` ${rank(from, "new")}\u2009→\u2009${rank(to, "gone")}`)]) },
   ], "Classes: accuracy in both views, and the latents each stands on", { by: 5, keep: (c) => text(c[0]).toLowerCase().includes(wanted), filled: (n) => (count.textContent = plural(n, "class", "classes")) });
   const search = h("input", { type: "search", id: "class-search", placeholder: "part of a name", autocomplete: "off", input: () => { wanted = search.value.trim().toLowerCase(); fill(); } });
   if (data.classes.length > 12) host.append(h("div", { class: "controls" }, h("label", { for: "class-search" }, "Classes with"), search, count));
@@ -224,9 +232,10 @@ const allFlows = [...flows.values()].sort((a, b) => b.weight - a.weight);
     return [...out.values()];
   }
   const order = (n) => (n === "other" ? 1 : typeof n === "number" ? 0 : 2);
+  const size = (w) => (Math.abs(w - Math.round(w)) < 0.05 ? whole(w) : fixed(w, 1));
 
   function draw(width) {
-    const most = 14;
+    const most = 13;
     let stages, shown = allFlows;
     if (chosen < 0) {
       const into = side(allFlows.filter((l) => typeof l.to === "number"), "to", most), from = side(allFlows.filter((l) => typeof l.from === "number"), "from", most);
@@ -236,7 +245,7 @@ const allFlows = [...flows.values()].sort((a, b) => b.weight - a.weight);
       shown = stages[0];
     } else {
       const into = allFlows.filter((l) => l.to === chosen && l.from !== chosen), out = outOf(chosen);
-      stages = [merge(into, side(into, "from", most), new Set([chosen])), merge(out, new Set([chosen]), side(out, "to", most))];
+      stages = [merge(into, side(into, "from", 20), new Set([chosen])), merge(out, new Set([chosen]), side(out, "to", 20))];
     }
     const columns = stages.length + 1, total = (c) => {
       const sums = new Map();
@@ -252,10 +261,17 @@ const allFlows = [...flows.values()].sort((a, b) => b.weight - a.weight);
     if (chosen >= 0 && sums[1].size === 0) sums[1].set(chosen, 0);
     const largest = Math.max(1e-9, ...sums.map((m) => [...m.values()].reduce((a, b) => a + b, 0)));
     const slot = 19, scale = Math.min(14, 330 / largest);
-    const nodes = sums.map((m) => {
+    // The left side by size; the others where what comes in comes from, so that fewer ribbons cross.
+    const seat = new Map();
+    const nodes = sums.map((m, c) => {
       let y = 26;
-      const placed = new Map();
-      [...m.keys()].sort((a, b) => order(a) - order(b) || m.get(b) - m.get(a) || (a < b ? -1 : 1)).forEach((n) => {
+      const placed = new Map(), centre = new Map();
+      if (c > 0) for (const n of m.keys()) {
+        const own = stages[c - 1].filter((l) => l.to === n && order(l.from) === 0), weight = own.reduce((sum, l) => sum + l.weight, 0);
+        centre.set(n, weight ? own.reduce((sum, l) => sum + l.weight * (seat.get(c - 1 + ":" + l.from) || 0), 0) / weight : 0);
+      }
+      [...m.keys()].sort((a, b) => order(a) - order(b) || (columns === 2 && c > 0 ? centre.get(a) - centre.get(b) : 0) || m.get(b) - m.get(a) || (a < b ? -1 : 1)).forEach((n, i) => {
+        seat.set(c + ":" + n, i);
         const height = Math.max(2, m.get(n) * scale), room = Math.max(slot, height + 5);
         placed.set(n, { y: y + (room - height) / 2, height, weight: m.get(n), in: 0, out: 0 });
         y += room;
@@ -267,8 +283,8 @@ const allFlows = [...flows.values()].sort((a, b) => b.weight - a.weight);
     const label = Math.min(190, width * (columns === 3 ? 0.27 : 0.31)), bar = 7;
     const xs = columns === 2 ? [label, width - label - bar] : [label, width / 2 - bar / 2, width - label - bar];
     const svg = s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Flow of latents between classes; the same follows as a list" });
-    const heads = columns === 2 ? [["left", xs[0] + bar, "end"], ["joined", xs[1], "start"]] : [["came from", xs[0] + bar, "end"], ["", xs[1], "middle"], ["went to", xs[2], "start"]];
-    heads.forEach(([words, x, anchor], c) => svg.append(s("text", { class: c === 0 ? "c-base" : "c-adapted", x, y: 13, "text-anchor": anchor, "font-weight": 600 }, words)));
+    const heads = columns === 2 ? [["left", xs[0] + bar, "end"], ["joined", xs[1], "start"]] : [["joined, from", xs[0] + bar, "end"], ["", xs[1], "middle"], ["left, to", xs[2], "start"]];
+    heads.forEach(([words, x, anchor], c) => svg.append(s("text", { class: (c === 0) === (columns === 2) ? "c-base" : "c-adapted", x, y: 13, "text-anchor": anchor, "font-weight": 600 }, words)));
     stages.forEach((links, c) => {
       const y = (l) => nodes[c].placed.get(l.from).y + nodes[c + 1].placed.get(l.to).y * 1e-3;
       links.slice().sort((a, b) => y(a) - y(b)).forEach((l) => {
@@ -281,18 +297,20 @@ const allFlows = [...flows.values()].sort((a, b) => b.weight - a.weight);
         const b = nodes[c + 1].placed.get(l.to), thick = Math.max(0.75, l.weight * scale), x0 = xs[c] + bar, x1 = xs[c + 1], mid = (x0 + x1) / 2, y1 = b.y + b.in;
         b.in += l.weight * scale;
         const path = `M${x0} ${l.y0}C${mid} ${l.y0} ${mid} ${y1} ${x1} ${y1}V${y1 + thick}C${mid} ${y1 + thick} ${mid} ${l.y0 + thick} ${x0} ${l.y0 + thick}Z`;
-        svg.append(s("path", { class: "ribbon" + (columns === 3 ? (c === 0 ? " own-adapted" : " own-base") : ""), "data-from": l.from, "data-to": l.to, d: path }, s("title", {}, `${nodeName(l.from)} → ${nodeName(l.to)}: ${fixed(l.weight, l.weight % 1 ? 1 : 0)} (latents ${[...l.latents].slice(0, 12).join(", ")}${[...l.latents].length > 12 ? ", …" : ""})`)));
+        svg.append(s("path", { class: "ribbon" + (columns === 2 && (order(l.from) > 0 || order(l.to) > 0) ? " rest" : "") + (columns === 3 ? (c === 0 ? " own-adapted" : " own-base") : ""), "data-from": l.from, "data-to": l.to, d: path }, s("title", {}, `${nodeName(l.from)} → ${nodeName(l.to)}: ${size(l.weight)} (latents ${[...l.latents].slice(0, 12).join(", ")}${[...l.latents].length > 12 ? ", …" : ""})`)));
       });
     });
     nodes.forEach((column, c) => {
       for (const [n, p] of column.placed) {
         const middle = columns === 3 && c === 1, right = c === columns - 1, can = typeof n === "number" && !middle;
-        const size = fixed(p.weight, p.weight % 1 ? 1 : 0), room = middle ? 200 : label - 40;
-        const g = s("g", { class: "node" + (typeof n === "number" ? "" : " special"), ...(can ? { role: "button", tabindex: "0", "aria-label": `${nodeName(n)}, ${size} latents; show its flow`, click: () => { input.value = className(n); choose(n); }, keydown: (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); input.value = className(n); choose(n, true); } } } : {}) },
-          s("title", {}, `${nodeName(n)}: ${size}`), s("rect", { x: xs[c], y: p.y, width: bar, height: p.height }),
+        const count = size(p.weight), room = middle ? 200 : label - 40;
+        const g = s("g", { class: "node" + (typeof n === "number" ? "" : " special"), ...(can ? { role: "button", tabindex: "0", "aria-label": `${nodeName(n)}, ${count} latents; show its flow`, click: () => { input.value = className(n); choose(n); }, keydown: (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); input.value = className(n); choose(n, true); } } } : {}) },
+          s("title", {}, `${nodeName(n)}: ${count}`), s("rect", { x: xs[c], y: p.y, width: bar, height: p.height }),
           s("text", { x: middle ? xs[c] + bar / 2 : right ? xs[c] + bar + 7 : xs[c] - 7, y: middle ? 13 : p.y + p.height / 2 + 4, "text-anchor": middle ? "middle" : right ? "start" : "end", class: typeof n === "number" ? "strong" : null },
-            right || middle ? [cut(nodeName(n), room), s("tspan", { fill: "currentColor", opacity: 0.6 }, middle ? "" : "  " + size)] : [s("tspan", { fill: "currentColor", opacity: 0.6 }, size + "  "), cut(nodeName(n), room)]));
-        g.addEventListener("mouseenter", () => svg.querySelectorAll(".ribbon").forEach((r) => r.classList.toggle("lit", r.dataset[c === 0 ? "from" : "to"] === String(n))));
+            right || middle ? [cut(nodeName(n), room), s("tspan", { fill: "currentColor", opacity: 0.6 }, middle ? "" : "  " + count)] : [s("tspan", { fill: "currentColor", opacity: 0.6 }, count + "  "), cut(nodeName(n), room)]));
+        const light = () => { svg.classList.add("some"); svg.querySelectorAll(".ribbon").forEach((r) => r.classList.toggle("lit", r.dataset[c === 0 ? "from" : "to"] === String(n))); };
+        const unlight = () => { svg.classList.remove("some"); svg.querySelectorAll(".lit").forEach((r) => r.classList.remove("lit")); };
+        if (!middle) for (const [on, off] of [["mouseenter", "mouseleave"], ["focus", "blur"]]) { g.addEventListener(on, light); g.addEventListener(off, unlight); }
         svg.append(g);
       }
     });
@@ -325,7 +343,7 @@ const allFlows = [...flows.values()].sort((a, b) => b.weight - a.weight);
       const { table } = sortable(allFlows.slice(0, 200), [
         { title: "Left", first: true, value: (l) => nodeName(l.from), cell: (l) => said(nodeName(l.from)) },
         { title: "Joined", value: (l) => nodeName(l.to), cell: (l) => said(nodeName(l.to)) },
-        { title: "Moves", n: true, value: (l) => l.weight, cell: (l) => fixed(l.weight, l.weight % 1 ? 2 : 0) },
+        { title: "Moves", n: true, value: (l) => l.weight, cell: (l) => size(l.weight) },
         { title: "Latents", cell: (l) => l.latents.slice(0, 6).map((x, i) => [i ? ", " : "", link(x)]).concat(l.latents.length > 6 ? [` and ${l.latents.length - 6} more`] : []) },
       ], "The largest flows", { by: 2 });
       list.replaceChildren(h("details", {}, h("summary", { class: "small" }, `The ${plural(Math.min(200, allFlows.length), "largest flow", "largest flows")} as a table`), scroller(table, "Largest flows", true)));
@@ -366,7 +384,7 @@ function movesText(entry, most) {
     left.length ? [h("span", { class: "k-base" }, "Left "), names(left), ". "] : null, joined.length ? [h("span", { class: "k-adapted" }, "Joined "), names(joined), "."] : null);
 }
 function strips(entry, most, titled) {
-  return sides(entry).map((f, side) => f && h("div", { class: "strip" }, titled ? h("h3", {}, "In ", key(side)) : h("p", {}, key(side)), f[7].length ? sheet(f[7].slice(0, most)) : h("p", { class: "note" }, "Active on no image."), titled ? shares(f[6]) : null));
+  return sides(entry).map((f, side) => f && h("div", { class: "strip" }, titled ? h("h3", {}, "In ", key(side)) : h("p", {}, key(side)), f[7].length ? sheet(f[7].slice(0, most)) : h("p", { class: "note" }, "Active on no image."), titled && f[6].length ? [h("p", { class: "note caption" }, "Labels, share of its activation"), shares(f[6])] : null));
 }
 
 document.addEventListener("click", (event) => {
@@ -387,7 +405,7 @@ document.addEventListener("click", (event) => {
   const cards = data.latents.filter((l) => sides(l).some((f) => f && f[7].length));
   const items = cards.map((entry) => {
     const li = h("li", { "data-card": entry[0] }, h("h3", {}, h("button", { class: "latent", type: "button", "data-latent": entry[0] }, `Latent ${entry[0]}`), entry[1] ? ["  ", nameOf(entry[1])] : null));
-    near(li, () => li.append(h("div", { class: "card" }, h("div", {}, figuresTable(entry), movesText(entry, 8)), h("div", {}, strips(entry, 7)))));
+    near(li, () => li.append(h("div", { class: "card" }, h("div", {}, figuresTable(entry), movesText(entry, 8)), h("div", {}, strips(entry, 6)))));
     return li;
   });
   const shift = (l) => (l[7] && l[8] ? l[8][1] - l[7][1] : 0);
@@ -398,6 +416,8 @@ document.addEventListener("click", (event) => {
   const matches = (l, wanted) => wanted === "" || String(l[0]) === wanted || (l[1] && text(l[1][0]).toLowerCase().includes(wanted)) || [...l[2], ...l[3]].some((c) => className(c).toLowerCase().includes(wanted));
   const fill = () => {
     const wanted = search.value.trim().toLowerCase(), pairs = cards.map((l, i) => [l, items[i]]).filter(([l]) => matches(l, wanted));
+    // A number that was asked for stands first.
+    pairs.sort((a, b) => (String(b[0][0]) === wanted) - (String(a[0][0]) === wanted));
     if (orders[sort.value]) pairs.sort((a, b) => orders[sort.value](a[0], b[0]));
     list.replaceChildren(...pairs.map((p) => p[1]));
     count.textContent = plural(pairs.length, "latent");
