@@ -1,5 +1,5 @@
-// What gradients need beside the forward kernels: small products of any size, and the derivatives of activations,
-// LayerNorm and softmax. Part of vector_body.h.
+// What gradients need beside the forward kernels: small products of any size, products with the directions of sparse
+// rows, and the derivatives of activations, LayerNorm and softmax. Part of vector_body.h.
 
 // ---- Small products -------------------------------------------------------------------------------------
 
@@ -48,6 +48,60 @@ static void NAME(multiply)(const float *a, int64_t row_step, int64_t k_step, int
     }
 }
 #undef MULTIPLY
+
+// ---- Sparse rows by latent ------------------------------------------------------------------------------
+
+/// Lines of a direction that is used some latents later: they lie anywhere in memory.
+static inline __attribute__((always_inline)) void NAME(fetch_direction)(const float *direction, int64_t columns) {
+    for (int64_t i = 0; i < columns; i += 16) __builtin_prefetch(direction + i, 0, 3);
+}
+
+static void NAME(add_directions)(const float *directions, int64_t stride, const uint32_t *latents, const uint32_t *starts,
+                                 int64_t count, const uint32_t *rows, const float *values, int64_t columns, float *x,
+                                 int64_t x_stride) {
+    enum { AHEAD = 12 };
+    const int64_t whole = columns - columns % LANES;
+    for (int64_t l = 0; l < count; l++) {
+        if (l + AHEAD < count) NAME(fetch_direction)(directions + latents[l + AHEAD] * stride, columns);
+        const float *direction = directions + latents[l] * stride;
+        for (uint32_t e = starts[l]; e < starts[l + 1]; e++) {
+            // Rounded after the product too, as a plain loop is: the same bits on every processor.
+#pragma clang fp contract(off)
+            float *to = x + rows[e] * x_stride;
+            const V value = (V)values[e];
+            for (int64_t i = 0; i < whole; i += LANES) {
+                const V product = value * NAME(load)(direction + i);
+                NAME(store)(to + i, NAME(load)(to + i) + product);
+            }
+            for (int64_t i = whole; i < columns; i++) {
+                const float product = values[e] * direction[i];
+                to[i] += product;
+            }
+        }
+    }
+}
+
+static void NAME(along_directions)(const float *directions, int64_t stride, const uint32_t *latents, const uint32_t *starts,
+                                   int64_t count, const uint32_t *rows, int64_t columns, const float *g, int64_t g_stride,
+                                   float *products) {
+    enum { AHEAD = 2 };
+    const int64_t whole = columns - columns % (2 * LANES);
+    for (int64_t l = 0; l < count; l++) {
+        if (l + AHEAD < count) NAME(fetch_direction)(directions + latents[l + AHEAD] * stride, columns);
+        const float *direction = directions + latents[l] * stride;
+        for (uint32_t e = starts[l]; e < starts[l + 1]; e++) {
+            const float *from = g + rows[e] * g_stride;
+            V s0 = (V)0.0f, s1 = (V)0.0f;
+            for (int64_t i = 0; i < whole; i += 2 * LANES) {
+                s0 += NAME(load)(direction + i) * NAME(load)(from + i);
+                s1 += NAME(load)(direction + i + LANES) * NAME(load)(from + i + LANES);
+            }
+            float sum = NAME(sum)(s0 + s1);
+            for (int64_t i = whole; i < columns; i++) sum += direction[i] * from[i];
+            products[e] = sum;
+        }
+    }
+}
 
 // ---- Derivatives ----------------------------------------------------------------------------------------
 

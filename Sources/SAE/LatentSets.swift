@@ -153,22 +153,12 @@ extension SparseAutoencoder {
     /// - Parameter g: `[changes.rows, width]`.
     /// - Throws: as `decode`.
     public func along(_ changes: LatentChanges, _ g: UnsafePointer<Float>) throws(SAEError) -> [Float] {
-        let d = config.width
         let weights = try decoderWeights()
-        return [Float](unsafeUninitializedCapacity: changes.values.count) { out, filled in
-            filled = changes.values.count
-            guard let start = out.baseAddress else { return }
-            // Each row writes its own entries.
-            nonisolated(unsafe) let own = start
-            Team.parallelRows(changes.rows, block: 4) { block in
-                for row in block {
-                    for entry in changes.range(of: row) {
-                        let product = dot(weights.pointer + Int(changes.indices[entry]) * d, g + row * d, d)
-                        own[entry] = changes.values[entry] * product
-                    }
-                }
-            }
-        }
+        let order = LatentOrder(changes.indptr, changes.indices, changes.values, rows: 0..<changes.rows, width: config.latents)
+        let products = order.along(weights.pointer, width: config.width, g)
+        var found = [Float](repeating: 0, count: products.count)
+        for (entry, place) in order.places.enumerated() { found[place] = products[entry] * order.values[entry] }
+        return found
     }
 
     /// Adds changes to activations in place: `x += sum_j change_j W_dec[j]`; a row without changes is not touched.
@@ -228,20 +218,4 @@ extension SparseAutoencoder {
             }
         }
     }
-}
-
-/// Sixteen sums side by side.
-private func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
-    var sums = SIMD16<Float>.zero
-    var i = 0
-    while i + 16 <= count {
-        sums += UnsafeRawPointer(a + i).loadUnaligned(as: SIMD16<Float>.self) * UnsafeRawPointer(b + i).loadUnaligned(as: SIMD16<Float>.self)
-        i += 16
-    }
-    var sum = sums.sum()
-    while i < count {
-        sum += a[i] * b[i]
-        i += 1
-    }
-    return sum
 }

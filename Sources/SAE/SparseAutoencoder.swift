@@ -101,18 +101,15 @@ public final class SparseAutoencoder: @unchecked Sendable {  // the decoder alon
         let d = config.width
         let weights = try decoderWeights()
         let bias = decoderBias
-        Team.parallelRows(z.rows, block: 16) { block in
-            for row in block {
-                let out = xHat + row * d
-                out.update(from: bias, count: d)
-                for entry in z.range(of: row) {
-                    let value = z.values[entry]
-                    let direction = weights.pointer + Int(z.indices[entry]) * d
-                    for i in 0..<d { out[i] += value * direction[i] }
-                }
-            }
+        for first in stride(from: 0, to: z.rows, by: SparseAutoencoder.rowsAtOnce) {
+            let part = first..<min(z.rows, first + SparseAutoencoder.rowsAtOnce)
+            for row in part { (xHat + row * d).update(from: bias, count: d) }
+            LatentOrder(z.indptr, z.indices, z.values, rows: part, width: config.latents).add(weights.pointer, width: d, to: xHat + first * d)
         }
     }
+
+    /// Rows that are decoded together: some images' tokens.
+    private static let rowsAtOnce = 1024
 
     /// The direction that a latent writes: its row of W_dec.
     /// - Throws: as `decode`.

@@ -107,6 +107,14 @@ typedef struct {
     /// size: for operands that are used once and not worth packing. c overlaps neither.
     void (*multiply)(const float *a, int64_t row_step, int64_t k_step, int64_t rows, const float *b, int64_t b_stride,
                      int64_t depth, int64_t columns, int accumulate, float *c, int64_t c_stride);
+    /// `x[rows[e]] += values[e] * directions[latents[l]]` for the entries `e` in `starts[l]..<starts[l + 1]` of each of
+    /// `count` latents, `columns` wide; directions are `stride` apart, rows of x `x_stride`.
+    void (*add_directions)(const float *directions, int64_t stride, const uint32_t *latents, const uint32_t *starts,
+                           int64_t count, const uint32_t *rows, const float *values, int64_t columns, float *x, int64_t x_stride);
+    /// `products[e] = directions[latents[l]] . g[rows[e]]`, entries as before.
+    void (*along_directions)(const float *directions, int64_t stride, const uint32_t *latents, const uint32_t *starts,
+                             int64_t count, const uint32_t *rows, int64_t columns, const float *g, int64_t g_stride,
+                             float *products);
     /// `y = activation(x)`; y may be x.
     void (*activate)(const float *x, float *y, int64_t count, saed_activation activation);
     /// `dy *= activation'(x)`.
