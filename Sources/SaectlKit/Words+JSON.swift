@@ -9,14 +9,14 @@ extension Saed_FindReply {
             "latents": JSON(
                 latents.map {
                     [
-                        "latent": JSON($0.latent), "score": JSON($0.score), "frequency": JSON($0.frequency), "mean": JSON($0.mean),
-                        "name": .name($0.name, $0.hasName), "top": $0.hasTop ? $0.top.json : .null,
+                        "latent": JSON($0.latent), "score": JSON($0.score), "deviations": JSON($0.deviations), "frequency": JSON($0.frequency),
+                        "mean": JSON($0.mean), "name": .name($0.name, $0.hasName), "top": $0.hasTop ? $0.top.json : .null,
                     ]
                 }),
             "images": JSON(
                 images.map { entry in
                     var members = entry.image.members
-                    (members["score"], members["rank"]) = (JSON(entry.score), JSON(entry.rank))
+                    (members["score"], members["deviations"], members["rank"]) = (JSON(entry.score), JSON(entry.deviations), JSON(entry.rank))
                     return .object(members)
                 }), "mean_latent_score": JSON(meanLatentScore), "mean_image_score": JSON(meanImageScore), "definitions": JSON(definitions),
             "notes": JSON(notes),

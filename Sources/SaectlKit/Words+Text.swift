@@ -5,21 +5,22 @@ import Wire
 extension Saed_FindReply {
     public func text(for terminal: Terminal) -> String {
         var out = terminal.heading("'\(text)' in \(view.text)".printable) + "\n"
-        out += terminal.prose("mean score of all latents \(meanLatentScore.fixed(3)), of all images \(meanImageScore.fixed(3)): what stands out is above")
+        out += terminal.prose(
+            "mean score of all latents \(meanLatentScore.fixed(3)), of all images \(meanImageScore.fixed(3)); SD ABOVE: standard deviations above that mean")
         var table = Table([
-            "LATENT".right, "SCORE".right, "IN IMAGES".right, "MEAN".right, "NAME".flexible, "TOP IMAGE".path.yielding,
+            "LATENT".right, "SCORE".right, "SD ABOVE".right, "IN IMAGES".right, "MEAN".right.optional, "NAME".flexible, "TOP IMAGE".path.yielding,
         ])
         for latent in latents {
             table.add([
-                "\(latent.latent)", latent.score.fixed(3), latent.frequency.percent, latent.mean.brief, latent.hasName ? latent.name.text : "-",
+                "\(latent.latent)", latent.score.fixed(3), latent.deviations.signed(1), latent.frequency.percent, latent.mean.brief, latent.hasName ? latent.name.text : "-",
                 latent.hasTop ? latent.top.image.shortName : "-",
             ])
         }
         out += "\n" + terminal.heading("latents") + (latents.isEmpty ? ": none\n" : "\n" + table.text(for: terminal))
-        table = Table(["#".right, "SCORE".right, "ID".left, "LABEL".flexible, "PATH".path])
+        table = Table(["#".right, "SCORE".right, "SD ABOVE".right, "ID".left, "LABEL".flexible, "PATH".path])
         for entry in images {
             table.add([
-                "\(entry.rank)", entry.score.fixed(3), entry.image.shortID, entry.image.label, entry.image.paths.first ?? "(no file any more)",
+                "\(entry.rank)", entry.score.fixed(3), entry.deviations.signed(1), entry.image.shortID, entry.image.label, entry.image.paths.first ?? "(no file any more)",
             ])
         }
         out += "\n" + terminal.heading("images") + (images.isEmpty ? ": none\n" : "\n" + table.text(for: terminal))

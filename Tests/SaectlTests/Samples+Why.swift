@@ -114,12 +114,13 @@ extension Sample {
         $0.latents = [
             .with {
                 ($0.latent, $0.score, $0.frequency, $0.mean, $0.name, $0.top) = (4321, 0.41, 0.034, 0.5, sureName, ranked("/srv/saed/drop/images/star/3.jpg"))
+                $0.deviations = 7.25
             },
             .with { ($0.latent, $0.score, $0.frequency, $0.mean, $0.name) = (7, 0.2, 0.5, 0.01, unsureName) },
         ]
         $0.images = [
             .with { ($0.image, $0.score, $0.rank) = (image("/srv/saed/drop/images/star/3.jpg", label: "star"), 0.31, 1) },
-            .with { ($0.image, $0.score, $0.rank) = (image(nil, label: ""), 0.3, 2) },
+            .with { ($0.image, $0.score, $0.rank, $0.deviations) = (image(nil, label: ""), 0.3, 2, -0.5) },
         ]
         ($0.meanLatentScore, $0.meanImageScore) = (0.002, 0.21)
         $0.definitions = ["Score: cosine."]
