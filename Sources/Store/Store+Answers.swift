@@ -76,9 +76,9 @@ extension Store {
         do throws(StoreError) {
             return try readEmbedding(record, view: view)
         } catch {
-            // `purge` may have moved it between the two steps.
-            guard case .io = error, let moved = try self.record(of: image, in: view.record.id) else { throw error }
-            return try readEmbedding(moved, view: view)
+            // `purge` may have moved it between the two steps, or taken it away.
+            guard case .io = error else { throw error }
+            return try self.record(of: image, in: view.record.id).map { (moved) throws(StoreError) in try readEmbedding(moved, view: view) }
         }
     }
 

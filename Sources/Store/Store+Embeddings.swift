@@ -58,7 +58,10 @@ extension Store {
         if dead > options.deadEmbeddingsMax, dead > present.count {
             try compact(&kept, to: present.filter { kept.place(of: $0) >= 0 }, of: view)
         }
-        try read(missing, into: &kept, of: view)
+        if try !read(missing, into: &kept, of: view) {
+            // A purge of the view took the file away in the middle: what is left is read once more, into another.
+            _ = try read(present.filter { kept.place(of: $0) < 0 }, into: &kept, of: view)
+        }
         // A damaged snapshot has no row.
         let images = missing.isEmpty ? present : present.filter { kept.place(of: $0) >= 0 }
         let answer = EmbeddingTable(
@@ -79,18 +82,24 @@ extension Store {
     }
 
     /// Maps rows that were written since.
-    private func map(_ kept: inout KeptEmbeddings, of view: ViewStore) {
-        guard kept.end > kept.rows.byteCount,
-            let longer = EmbeddingRows(path: embeddingPath(view), shape: view.shape, after: kept.rows)
-        else { return }
+    /// - Returns: false where the file is not what it was; `kept` then begins anew.
+    @discardableResult
+    private func map(_ kept: inout KeptEmbeddings, of view: ViewStore) -> Bool {
+        guard kept.end > kept.rows.byteCount else { return true }
+        guard let longer = EmbeddingRows(path: embeddingPath(view), shape: view.shape, after: kept.rows) else {
+            kept = KeptEmbeddings(EmbeddingRows(width: view.shape.embeddingWidth))
+            return false
+        }
         let before = kept.rows.images.count
         kept.rows = longer
         kept.end = longer.byteCount
         kept.note(from: before)
+        return true
     }
 
-    /// Reads embeddings from snapshots and writes them to the file.
-    private func read(_ missing: [Int64], into kept: inout KeptEmbeddings, of view: ViewStore) throws(StoreError) {
+    /// Reads embeddings from snapshots, writes them to the file and maps it.
+    /// - Returns: as `map`.
+    private func read(_ missing: [Int64], into kept: inout KeptEmbeddings, of view: ViewStore) throws(StoreError) -> Bool {
         for start in stride(from: 0, to: missing.count, by: 256) {
             var rows: [UInt8] = []
             for image in missing[start..<min(start + 256, missing.count)] {
@@ -103,7 +112,7 @@ extension Store {
             }
             if !rows.isEmpty { try write(rows, to: &kept, of: view) }
         }
-        map(&kept, of: view)
+        return map(&kept, of: view)
     }
 
     private func write(_ rows: [UInt8], to kept: inout KeptEmbeddings, of view: ViewStore) throws(StoreError) {
@@ -146,13 +155,21 @@ extension Store {
     }
 
     /// Adds a committed batch to a table that exists. A table that is being made now, or a failure, costs only time
-    /// later. The caller holds `writer`.
+    /// later. The caller holds `writer`, so a file that is not in use is not checked here, which would take seconds:
+    /// rows go behind its last, and a reader that finds damage before them reads them from their snapshots.
     func keepEmbeddings(of batch: [(image: Int64, embedding: [Float])], view: ViewStore) {
         guard view.embedding.try() else { return }
         defer { view.embedding.unlock() }
-        guard var kept = keptEmbeddings(of: view) else { return }
+        let path = embeddingPath(view)
+        guard let file = try? File(path: path, flags: O_RDWR), let size = try? file.size() else { return }
+        let header = EmbeddingRows.header(view.shape)
+        guard let found = try? file.read(at: 0, count: header.count), found == header else { return }
+        var kept = view.embeddings.withLock { $0 }
+        let row = EmbeddingRows.rowBytes(view.shape.embeddingWidth)
+        let end = kept?.end ?? header.count + (size - header.count) / row * row
         let rows = batch.reduce(into: [UInt8]()) { $0 += EmbeddingRows.row(image: $1.image, $1.embedding) }
-        try? write(rows, to: &kept, of: view)
+        guard (try? file.write(rows, at: end)) != nil else { return }
+        kept?.end = end + rows.count
         view.embeddings.withLock { $0 = kept }
     }
 }

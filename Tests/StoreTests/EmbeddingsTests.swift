@@ -2,8 +2,10 @@
 // damaged is made again, what is sound survives a restart.
 
 import Basics
+import Dispatch
 import Foundation
 import Store
+import Synchronization
 import Testing
 
 /// Snapshots of present images, ascending by image: what everything here is derived from.
@@ -262,5 +264,59 @@ private func check(_ store: Store, _ view: ViewRecord, _ random: inout Seeded, _
         #expect(table.nearest(to: snapshots[1].embedding, count: 5).map(\.cosine) == [0, 0, 0])
         #expect(table.nearest(to: snapshots[0].embedding, count: 0).isEmpty)
         #expect(table.nearest(to: snapshots[0].embedding, count: 5) { $0.rawValue > 1 }.map(\.image.rawValue) == [2, 3])
+    }
+
+    /// A purge in the middle of a question about postings is an error that says so; the asker asks again (`Concepts` does).
+    @Test func questionsDuringWritesAndPurgesTellOfTheSnapshots() throws {
+        let folder = try TemporaryFolder()
+        var options = StoreOptions()
+        (options.sealImages, options.deadEmbeddingsMax, options.singleImagesMax) = (8, 6, 2)
+        let fixture = try Fixture(folder.path, shape: Shape(latents: 60), options: options)
+        let store = fixture.store, view = fixture.view.id
+        let names = (0..<48).map { "n\($0)" }
+        for name in names { try fixture.addImage(name) }
+        let snapshots = names.map { fixture.snapshot($0) }
+        // Ids are given out in order.
+        let embeddings = snapshots.map(\.embedding)
+        let done = Atomic(false), answers = Atomic(0)
+        let errors = Mutex<[String]>([])
+        let group = DispatchGroup()
+        for reader in 0..<3 {
+            group.enter()
+            Thread.detachNewThread {
+                defer { group.leave() }
+                while !done.load(ordering: .acquiring) {
+                    do {
+                        let table = try store.embeddings(in: view)
+                        for (row, image) in table.images.enumerated() where table.rawEmbedding(of: image) != embeddings[Int(image.rawValue) - 1] {
+                            errors.withLock { $0.append("row \(row) of \(table.count), image \(image)") }
+                        }
+                        if reader > 0 { _ = try store.strongestImages(in: view) }
+                        answers.add(1, ordering: .relaxed)
+                    } catch let StoreError.io(_, file, code, _) where code == ENOENT && file.contains("/segments/") && reader > 0 {
+                        continue
+                    } catch {
+                        errors.withLock { $0.append("\(error)") }
+                    }
+                }
+            }
+        }
+        var random = Seeded(6)
+        for round in 0..<36 {
+            let lacking = try store.imagesLackingSnapshot(in: view).map(\.hash)
+            try store.append(snapshots.filter { lacking.contains($0.image) }.prefix(7).map { $0 }, to: view)
+            switch round % 6 {
+            case 1: for n in 0..<12 where Bool.random(using: &random) { try store.removePath("images/n\(n).png") }
+            case 2: store.trim()
+            case 3: for n in 0..<12 { try fixture.addImage("n\(n)") }
+            case 4: _ = try store.purge(view: view)
+            default: break
+            }
+            while answers.load(ordering: .relaxed) < round * 2 && errors.withLock({ $0.isEmpty }) { Thread.sleep(forTimeInterval: 0.0005) }
+        }
+        done.store(true, ordering: .releasing)
+        group.wait()
+        #expect(errors.withLock { $0 } == [])
+        try check(store, fixture.view, &random, "afterwards")
     }
 }

@@ -192,7 +192,7 @@ final class EmbeddingRows: Sendable {
     static let magic = Array("SAEDEMB\0".utf8)
     static let version = 1
     static let headerBytes = 128
-    /// Of a row, before the values: u64 image, f32 length, u32 checksum.
+    /// Of a row, before the values: u32 checksum of all that follows, f32 length, u64 image.
     static let rowHeaderBytes = 16
 
     let width: Int
@@ -222,14 +222,12 @@ final class EmbeddingRows: Sendable {
     static func row(image: Int64, _ embedding: [Float]) -> [UInt8] {
         let length = embedding.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
         var body = ByteWriter(capacity: rowBytes(embedding.count))
-        body.put(UInt64(bitPattern: image))
         body.put(Float(length))
+        body.put(UInt64(bitPattern: image))
         body.put(array: embedding)
         var row = ByteWriter(capacity: rowBytes(embedding.count))
-        row.put(UInt64(bitPattern: image))
-        row.put(Float(length))
         row.put(UInt32(truncatingIfNeeded: XXH64.hash(body.bytes)))
-        row.put(array: embedding)
+        row.put(body.bytes)
         return row.bytes
     }
 
@@ -246,18 +244,13 @@ final class EmbeddingRows: Sendable {
         var images = known?.images ?? [], scales = known?.scales ?? []
         images.reserveCapacity(count)
         scales.reserveCapacity(count)
-        var body = [UInt8](repeating: 0, count: size - 4)
         for place in images.count..<max(images.count, count) {
             let at = EmbeddingRows.headerBytes + place * size
-            body.withUnsafeMutableBytes { body in
-                body.copyMemory(from: UnsafeRawBufferPointer(rebasing: file.bytes[at..<at + 12]))
-                UnsafeMutableRawBufferPointer(rebasing: body[12...]).copyMemory(
-                    from: UnsafeRawBufferPointer(rebasing: file.bytes[(at + 16)..<at + size]))
-            }
-            guard UInt32(truncatingIfNeeded: XXH64.hash(body)) == UInt32(truncatingIfNeeded: file.word(at + 12)) else { break }
-            images.append(Int64(bitPattern: file.long(at)))
-            let length = Float(bitPattern: UInt32(truncatingIfNeeded: file.word(at + 8)))
+            let content = UnsafeRawBufferPointer(rebasing: file.bytes[at + 4..<at + size])
+            guard UInt32(truncatingIfNeeded: XXH64.hash(content)) == UInt32(truncatingIfNeeded: file.word(at)) else { break }
+            let length = Float(bitPattern: UInt32(truncatingIfNeeded: file.word(at + 4)))
             scales.append(length > 0 && length.isFinite && (1 / length).isFinite ? 1 / length : 0)
+            images.append(Int64(bitPattern: file.long(at + 8)))
         }
         (self.width, self.images, self.scales, self.file) = (width, images, scales, file)
     }
