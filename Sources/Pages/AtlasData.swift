@@ -4,8 +4,8 @@ import Basics
 
 /// The input of `AtlasPage`.
 ///
-/// Size: a thumbnail is 3 to 5 kB and every one is carried once, a sheet's image costs about 100 bytes. With 10,000
-/// latents the pictures decide: `AtlasData.imagesEach(latents:)` says how many images a latent can have.
+/// Size: every picture is carried once, at 2 to 6 kB for 128 pixels; a sheet's image costs about 100 bytes beside it.
+/// `imagesEach` and `thumbnailSide` keep a page near 20 MB.
 public struct AtlasData: Sendable {
     /// "b16/maple/patchsae".
     public var view: String
@@ -43,9 +43,17 @@ public struct AtlasData: Sendable {
         self.made = made
     }
 
-    /// Images a latent's sheet may have so that the page stays near 20 MB even where no two latents share one: 8 for
-    /// up to 400 latents, at least 1.
-    public static func imagesEach(latents: Int) -> Int { min(8, max(1, 3500 / max(1, latents))) }
+    /// Thumbnails of 128 pixels that fit a page.
+    private static let picturesMax = 3500
+
+    /// Images a latent's sheet may have: 8 where the store's images fit, or the latents are few enough; fewer where no two
+    /// latents might share one; always 1.
+    public static func imagesEach(latents: Int, images: Int = .max) -> Int {
+        images <= picturesMax ? 8 : min(8, max(1, picturesMax / max(1, latents)))
+    }
+
+    /// The side of a thumbnail in pixels where there are so many: smaller ones where the strongest images alone are too many.
+    public static func thumbnailSide(pictures: Int) -> Int { pictures <= picturesMax ? 128 : pictures <= 2 * picturesMax ? 80 : 56 }
 }
 
 /// One latent of an atlas.

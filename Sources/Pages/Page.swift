@@ -30,7 +30,6 @@ struct PictureShelf {
 
 func appendBase64(_ bytes: [UInt8], to text: inout [UInt8]) {
     let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    text.reserveCapacity(text.count + (bytes.count + 2) / 3 * 4)
     var at = 0
     while at < bytes.count {
         let left = bytes.count - at

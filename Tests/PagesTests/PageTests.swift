@@ -157,12 +157,27 @@ struct ReadPage {
     }
 
     @Test func aReportOf1000ImagesAnd200ClassesIsBelow20MB() throws {
-        let data = try Samples.large()
+        var data = try Samples.large()
+        // Windows of photographs: thumbnails that hold more than a drawn scene's.
+        let photographs = try ["astronaut", "coffee", "flower", "temple", "cat"].map {
+            try decodeImage([UInt8](Data(contentsOf: Samples.root.appending(path: "models/photos/\($0).jpg")))).scaledToFit(width: 384, height: 384)
+        }
+        for at in data.images.indices {
+            let photograph = photographs[at % photographs.count], x = at * 7 % (photograph.width - 128), y = at * 11 % (photograph.height - 128)
+            let window = photograph.resized(width: photograph.width, height: photograph.height, filter: .bicubic, columns: x..<x + 128, rows: y..<y + 128)
+            data.images[at].picture = PagePicture(bytes: try #require(encodeWebP(window)), width: 128, height: 128)
+        }
         let clock = ContinuousClock()
         var bytes: [UInt8] = []
         let took = clock.measure { bytes = ReportPage(data).html() }
         print("report of 1,000 images, 200 classes: \(bytes.count) bytes, \(took)")
         #expect(bytes.count < 20_000_000)
+    }
+
+    @Test func anAtlasOfManyLatentsHasFewerAndSmallerPictures() {
+        #expect(AtlasData.imagesEach(latents: 512) == 6 && AtlasData.imagesEach(latents: 400) == 8)
+        #expect(AtlasData.imagesEach(latents: 49_152) == 1 && AtlasData.imagesEach(latents: 49_152, images: 1000) == 8)
+        #expect(AtlasData.thumbnailSide(pictures: 1000) == 128 && AtlasData.thumbnailSide(pictures: 40_000) == 56)
     }
 }
 

@@ -154,8 +154,10 @@ enum Samples {
         var random = SplitMix(seed: seed)
         func uniform() -> Double { Double(random.next() >> 11) / Double(1 << 53) }
         let labels = wanted == 0 ? Array(Set(scenes.compactMap(\.label))).sorted() : (0..<wanted).map { "class \($0) \(["fox", "harbour", "kettle", "meadow", "violin"][$0 % 5])" }
-        let left = (0..<latents).map { _ in (0..<labels.count).filter { _ in uniform() < 0.05 } }
-        let joined = (0..<latents).map { latent in (0..<labels.count).filter { !left[latent].contains($0) && uniform() < (latent == 12 ? 0.5 : 0.05) } }
+        // Some five a class.
+        let share = 5 / Double(latents)
+        let left = (0..<latents).map { _ in (0..<labels.count).filter { _ in uniform() < share } }
+        let joined = (0..<latents).map { latent in (0..<labels.count).filter { !left[latent].contains($0) && uniform() < (latent == 12 ? 0.3 : share) } }
         let accuracy = ReportAccuracy(
             images: scenes.count, base: 0.453, baseInterval: PageInterval(low: 0.398, high: 0.510), adapted: 0.887,
             adaptedInterval: PageInterval(low: 0.846, high: 0.918), changeInterval: PageInterval(low: 0.393, high: 0.470))

@@ -144,5 +144,6 @@
 
   measure();
   fill(true);
-  document.documentElement.dataset.ready = "true";
+  // Milliseconds from the page's opening to here.
+  document.documentElement.dataset.ready = Math.round(performance.now());
 })();

@@ -28,7 +28,11 @@ const find = (id) => document.getElementById(id);
 
 const thin = "\u202f";
 const minus = (words) => words.replace("-", "\u2212");
-const fixed = (x, digits) => (x === null || x === undefined ? "–" : minus(x.toFixed(digits)));
+function fixed(x, digits) {
+  if (x === null || x === undefined) return "–";
+  const words = x.toFixed(digits);
+  return Number(words) === 0 ? words.replace("-", "") : minus(words);
+}
 const percent = (x, digits = 1) => (x === null || x === undefined ? "–" : fixed(x * 100, digits) + thin + "%");
 const points = (x) => (x === null ? "–" : (x > 0 ? "+" : "") + fixed(x * 100, 1));
 const whole = (x) => String(Math.round(x)).replace(/\B(?=(\d{3})+$)/g, thin);

@@ -171,7 +171,7 @@ function whisker(value, interval, low, high, tone) {
     { title: "New", n: true, value: (c) => c[9], cell: (c) => c[9] },
     { title: "Left", n: true, value: (c) => c[10], cell: (c) => c[10] },
     { title: "Groups", hint: "Latents that stay high / stay low / rise / fall", n: true, cell: (c) => h("span", { title: "stay high / stay low / rise / fall" }, c[11].join("\u200a/\u200a")) },
-    { title: "Moved most: latent, rank", wide: true, cell: (c) => c[12].slice(0, 3).map(([latent, from, to], i) => [i ? " · " : "", link(latent), h("span", { class: "dim" }, ` ${rank(from, "new")}\u2009→\u2009${rank(to, "gone")}`)]) },
+    { title: "Moved most: latent, rank", wide: true, cell: (c) => c[12].slice(0, 2).map(([latent, from, to], i) => [i ? " · " : "", link(latent), h("span", { class: "dim" }, ` ${rank(from, "new")}\u2009→\u2009${rank(to, "gone")}`)]) },
   ], "Classes: accuracy in both views, and the latents each stands on", { by: 5, keep: (c) => text(c[0]).toLowerCase().includes(wanted), filled: (n) => (count.textContent = plural(n, "class", "classes")) });
   const search = h("input", { type: "search", id: "class-search", placeholder: "part of a name", autocomplete: "off", input: () => { wanted = search.value.trim().toLowerCase(); fill(); } });
   if (data.classes.length > 12) host.append(h("div", { class: "controls" }, h("label", { for: "class-search" }, "Classes with"), search, count));
@@ -280,7 +280,7 @@ const allFlows = [...flows.values()].sort((a, b) => b.weight - a.weight);
     });
     const height = Math.max(...nodes.map((c) => c.end)) + 8;
     for (const c of nodes) for (const p of c.placed.values()) p.y += (height - 8 - c.end) / 2 > 0 && chosen >= 0 ? (height - 8 - c.end) / 2 : 0;
-    const label = Math.min(190, width * (columns === 3 ? 0.27 : 0.31)), bar = 7;
+    const narrow = width < 520, label = Math.min(190, width * (columns === 3 ? 0.31 : 0.38)), bar = 7;
     const xs = columns === 2 ? [label, width - label - bar] : [label, width / 2 - bar / 2, width - label - bar];
     const svg = s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Flow of latents between classes; the same follows as a list" });
     const heads = columns === 2 ? [["left", xs[0] + bar, "end"], ["joined", xs[1], "start"]] : [["joined, from", xs[0] + bar, "end"], ["", xs[1], "middle"], ["left, to", xs[2], "start"]];
@@ -303,11 +303,11 @@ const allFlows = [...flows.values()].sort((a, b) => b.weight - a.weight);
     nodes.forEach((column, c) => {
       for (const [n, p] of column.placed) {
         const middle = columns === 3 && c === 1, right = c === columns - 1, can = typeof n === "number" && !middle;
-        const count = size(p.weight), room = middle ? 200 : label - 40;
+        const count = size(p.weight), room = middle ? 200 : label - (narrow ? 8 : 44);
         const g = s("g", { class: "node" + (typeof n === "number" ? "" : " special"), ...(can ? { role: "button", tabindex: "0", "aria-label": `${nodeName(n)}, ${count} latents; show its flow`, click: () => { input.value = className(n); choose(n); }, keydown: (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); input.value = className(n); choose(n, true); } } } : {}) },
           s("title", {}, `${nodeName(n)}: ${count}`), s("rect", { x: xs[c], y: p.y, width: bar, height: p.height }),
           s("text", { x: middle ? xs[c] + bar / 2 : right ? xs[c] + bar + 7 : xs[c] - 7, y: middle ? 13 : p.y + p.height / 2 + 4, "text-anchor": middle ? "middle" : right ? "start" : "end", class: typeof n === "number" ? "strong" : null },
-            right || middle ? [cut(nodeName(n), room), s("tspan", { fill: "currentColor", opacity: 0.6 }, middle ? "" : "  " + count)] : [s("tspan", { fill: "currentColor", opacity: 0.6 }, count + "  "), cut(nodeName(n), room)]));
+            right || middle ? [cut(nodeName(n), room), s("tspan", { fill: "currentColor", opacity: 0.6 }, middle || narrow ? "" : "  " + count)] : [s("tspan", { fill: "currentColor", opacity: 0.6 }, narrow ? "" : count + "  "), cut(nodeName(n), room)]));
         const light = () => { svg.classList.add("some"); svg.querySelectorAll(".ribbon").forEach((r) => r.classList.toggle("lit", r.dataset[c === 0 ? "from" : "to"] === String(n))); };
         const unlight = () => { svg.classList.remove("some"); svg.querySelectorAll(".lit").forEach((r) => r.classList.remove("lit")); };
         if (!middle) for (const [on, off] of [["mouseenter", "mouseleave"], ["focus", "blur"]]) { g.addEventListener(on, light); g.addEventListener(off, unlight); }

@@ -193,4 +193,5 @@
   }, { rootMargin: "-15% 0px -75% 0px" });
   document.querySelectorAll("section[id]").forEach((section) => observer.observe(section));
 })();
-document.documentElement.dataset.ready = "true";
+// Milliseconds from the page's opening to here.
+document.documentElement.dataset.ready = Math.round(performance.now());
