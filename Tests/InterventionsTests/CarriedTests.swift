@@ -59,6 +59,7 @@ private struct CarriedGolden: Decodable {
         for index in stride(from: 0, to: stream.count, by: 7) { #expect(abs(stream[index] - (first[index] + second[index]) / 2) < 1e-5) }
 
         let matrix = try #require(try upper.carry(on: stream))
+        #expect(try upper.carryRows(0..<20, on: stream) + upper.carryRows(20..<width, on: stream) == matrix.values)
         let changed = 0..<setting.vision.layout.tokens(of: .patch).upperBound
         var length: Float = 0
         for token in changed { length += (0..<width).reduce(Float(0)) { $0 + stream[token * width + $1] * stream[token * width + $1] }.squareRoot() }
