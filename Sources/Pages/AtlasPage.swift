@@ -51,12 +51,12 @@ public struct AtlasPage: Sendable {
         <noscript><p class="note">The list is drawn by the page's own script; nothing is loaded from anywhere.</p></noscript>
         </header>
         <main id="main" tabindex="-1">
-        <div role="table" class="rows" id="rows" aria-label="Latents" aria-colcount="7">
-        <div class="toolbar" id="toolbar" role="presentation">
+        <div class="sheet-of-rows">
+        <div class="toolbar" id="toolbar">
         <div class="controls" id="atlas-controls"></div>
-        <div role="rowgroup"><div role="row" class="ahead" id="ahead" aria-rowindex="1"></div></div>
+        <div role="rowgroup" id="heads"><div role="row" class="ahead" id="ahead" aria-rowindex="1"></div></div>
         </div>
-        <div role="rowgroup" class="rows" id="rows-body"></div>
+        <div role="table" id="rows" aria-label="Latents" aria-colcount="7" aria-owns="heads rows-body"><div role="rowgroup" class="rows" id="rows-body"></div></div>
         </div>
         <p class="note" id="nothing" hidden>No latent fits.</p>
         <footer>\(escaped(data.made))</footer>

@@ -2,6 +2,7 @@
 """Uses the report and the atlas as a person would, in headless Chromium.
 
     pages.py FOLDER      # with report.html, large.html, hostile.html, atlas.html, few.html, as PagesTests writes them
+    pages.py --picture REPORT.html OUT.png      # draws a report's summary and patch viewer, for the README
 
 Each page must open without an error on the console and without asking for anything, fit any width, and do by keyboard
 what it does by mouse; what it shows is compared with the data it carries. Times are printed and not judged: they are
@@ -131,7 +132,7 @@ def classes(opened):
     heading = page.locator("#classes-table thead button", has_text="Re-assigned")
     heading.click()
     equal(page.locator("#classes-table thead th[aria-sort=descending]").text_content(), "Re-assigned", f"{opened.name}: sorted by")
-    counts = [int(v) for v in page.locator("#classes-table tbody tr td:nth-child(10)").all_text_contents()]
+    counts = [int(v) for v in page.locator("#classes-table tbody tr td:nth-child(9)").all_text_contents()]
     equal(counts, sorted((row[8] for row in rows), reverse=True), f"{opened.name}: re-assigned, sorted")
     heading.focus()
     page.keyboard.press("Enter")
@@ -199,7 +200,7 @@ def changed(opened):
     if became_right > 48:
         page.locator("#changed .button", has_text="Show more").click()
         equal(page.locator("#changed-list > li").count(), min(144, became_right), f"{opened.name}: more images")
-    page.get_by_role("button", name="All ", exact=False).last.click()
+    page.locator("#changed-controls .button").first.click()
 
 
 def patches(opened):
@@ -298,6 +299,18 @@ FRAMES = """async () => {
 }"""
 
 
+def table_roles(opened):
+    """Roles below the table as the accessibility tree has it, level by level."""
+    session = opened.context.new_cdp_session(opened.page)
+    nodes = {node["nodeId"]: node for node in session.send("Accessibility.getFullAXTree")["nodes"]}
+    session.detach()
+    level, roles = [node for node in nodes.values() if node.get("role", {}).get("value") == "table" and node.get("name", {}).get("value") == "Latents"], []
+    while level:
+        level = [nodes[child] for node in level for child in node.get("childIds", []) if child in nodes]
+        roles += [node["role"]["value"] for node in level if not node["ignored"]]
+    return roles
+
+
 def atlas(opened):
     page, all_latents = opened.page, opened.data["latents"]
     rows = page.locator(".arow")
@@ -305,6 +318,8 @@ def atlas(opened):
     visible = lambda: [number(row) for row in rows.all()]
     reads_well(opened)
     skips(opened)
+    equal(table_roles(opened)[:2], ["rowgroup", "rowgroup"], f"{opened.name}: the table owns its heads and rows")
+    check(table_roles(opened).count("columnheader") == 7 and "cell" in table_roles(opened), f"{opened.name}: the table's heads and cells")
     equal(page.locator("#rows").get_attribute("aria-rowcount"), str(len(all_latents) + 1), f"{opened.name}: rows that are told")
     check(rows.count() < 60, f"{opened.name}: {rows.count()} rows exist at once")
     order = [l[0] for l in all_latents]
@@ -371,12 +386,32 @@ def atlas(opened):
 
 # ------------------------------------------------------------------------------------------------ all of it
 
+def picture(browser, path, output):
+    opened = Opened(browser, path, viewport={"width": 1240, "height": 1000})
+    page = opened.page
+    page.evaluate("document.querySelectorAll('section:not(#accuracy, #patches), .theme, footer, #accuracy .lede').forEach((e) => e.remove())")
+    page.evaluate("document.querySelectorAll('section').forEach((e) => (e.style.marginBottom = '1.5rem'))")
+    # The patch where a latent with a sure name is strongest, and that latent.
+    sure = {l[0] for l in opened.data["latents"] if l[1] and l[1][1]}
+    tokens = opened.data["viewer"][0]["tokens"][1:]
+    _, place, latent = max((flat[i + 2], place, flat[i]) for place, flat in enumerate(tokens) for i in range(0, len(flat), 3) if flat[i] in sure or not sure)
+    page.locator(f"#viewer [data-cell='{place}']").click()
+    page.locator(f"#viewer-panel [data-row='{latent}']").hover()
+    page.evaluate("scrollTo(0, 0)")
+    page.evaluate("document.activeElement.blur()")
+    page.wait_for_timeout(200)
+    page.screenshot(path=output, full_page=True)
+    opened.close()
+
+
 def main():
-    folder = Path(sys.argv[1])
     program = os.environ.get("SAED_TEST_BROWSER") or shutil.which("chromium")
     with sync_playwright() as playwright:
         # In a container there is no user namespace for its sandbox; the pages are ours.
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        if sys.argv[1] == "--picture":
+            return picture(browser, Path(sys.argv[2]).resolve(), sys.argv[3])
+        folder = Path(sys.argv[1])
         print("Chromium", browser.version)
         for name, use in [("report", report), ("large", report), ("hostile", hostile), ("atlas", atlas), ("few", atlas)]:
             path = folder / f"{name}.html"

@@ -115,7 +115,7 @@ function sheet(entries) {
     const [path, label] = data.images[image];
     const name = text(path).split("/").pop();
     return h("li", {}, h("figure", {}, tile(image, grid, name + ", rank " + (i + 1)),
-      h("figcaption", { title: text(path) }, label < 0 ? said(name) : said(text(label)), " ", brief(peak), unseen(" peak, mean " + brief(mean)))));
+      h("figcaption", { title: text(path) }, said(label < 0 ? name : text(label)), " ", h("span", { class: "num" }, brief(peak)), unseen(" peak, mean " + brief(mean)))));
   }));
 }
 

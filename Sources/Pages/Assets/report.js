@@ -164,14 +164,13 @@ function whisker(value, interval, low, high, tone) {
     { title: h("span", { class: "unseen" }, "drawn"), cell: dumbbell },
     { title: "Adapted", hint: "Accuracy in the adapted view", n: true, value: (c) => c[3], cell: (c) => percent(c[3]) },
     { title: "Change", hint: "Percentage points, and 95 %", n: true, value: change, cell: (c) => [h("span", { class: change(c) > 0 ? "up" : change(c) < 0 ? "down" : "dim" }, points(change(c))), c[4] ? h("span", { class: "under" }, within(c[4], (v) => (v > 0 ? "+" : "") + fixed(v * 100, 0))) : null] },
-    { title: "Overlap", hint: `Share of the top ${data.k} that both views have`, n: true, value: (c) => c[5], cell: (c) => percent(c[5], 0) },
-    { title: "Cosine", hint: "Of the counts of all latents in both views", n: true, value: (c) => c[6], cell: (c) => fixed(c[6], 3) },
+    { title: "Overlap", hint: `Share of the top ${data.k} that both views have`, n: true, value: (c) => c[5], cell: (c) => [percent(c[5], 0), h("span", { class: "under", title: "Cosine of the counts of all latents in both views" }, "cos ", fixed(c[6], 3))] },
     { title: "Kept", n: true, value: (c) => c[7], cell: (c) => c[7] },
     { title: "Re-assigned", n: true, value: (c) => c[8], cell: (c) => c[8] },
     { title: "New", n: true, value: (c) => c[9], cell: (c) => c[9] },
     { title: "Left", n: true, value: (c) => c[10], cell: (c) => c[10] },
     { title: "Groups", hint: "Latents that stay high / stay low / rise / fall", n: true, cell: (c) => h("span", { title: "stay high / stay low / rise / fall" }, c[11].join("\u200a/\u200a")) },
-    { title: "Moved most: latent, rank", wide: true, cell: (c) => c[12].slice(0, 2).map(([latent, from, to], i) => [i ? " · " : "", link(latent), h("span", { class: "dim" }, ` ${rank(from, "new")}\u2009→\u2009${rank(to, "gone")}`)]) },
+    { title: "Moved most: latent, rank", wide: true, cell: (c) => c[12].slice(0, 2).map(([latent, from, to], i) => [i ? " · " : "", link(latent), " ", h("span", { class: "dim whole" }, `${rank(from, "new")}\u2009→\u2009${rank(to, "gone")}`)]) },
   ], "Classes: accuracy in both views, and the latents each stands on", { by: 5, keep: (c) => text(c[0]).toLowerCase().includes(wanted), filled: (n) => (count.textContent = plural(n, "class", "classes")) });
   const search = h("input", { type: "search", id: "class-search", placeholder: "part of a name", autocomplete: "off", input: () => { wanted = search.value.trim().toLowerCase(); fill(); } });
   if (data.classes.length > 12) host.append(h("div", { class: "controls" }, h("label", { for: "class-search" }, "Classes with"), search, count));

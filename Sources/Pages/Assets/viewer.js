@@ -80,7 +80,7 @@
     answers.replaceChildren(rows ? h("table", { class: "answers" }, h("caption", { class: "unseen" }, "Answers of both views"), h("thead", {}, h("tr", {}, h("th", { scope: "col", colspan: 2 }, key(0)), h("th", { scope: "col", colspan: 2 }, key(1)))),
       h("tbody", {}, Array.from({ length: Math.min(rows, 3) }, (_, r) => h("tr", {}, cell(v.answers[0][r]), cell(v.answers[1][r]))))) : "");
     explain(v.why);
-    cells.forEach((c) => { c.removeAttribute("aria-label"); c.tabIndex = -1; });
+    cells.forEach((c, p) => { c.setAttribute("aria-label", brieflySaid(p)); c.tabIndex = -1; });
     cells[0].tabIndex = 0;
     pin(-2, true);
     announce.textContent = `${text(v.path)}: ${v.answers[0].length ? `${base} answers ${text(v.answers[0][0][0])}, ${adapted} ${text(v.answers[1][0][0])}` : "no answers"}`;
@@ -161,12 +161,11 @@
   });
   function focusCell(p) {
     cells.forEach((c, i) => (c.tabIndex = i === p ? 0 : -1));
-    cells[p].setAttribute("aria-label", brieflySaid(p));
     cells[p].focus({ preventScroll: true });
   }
   grid.addEventListener("focusin", (event) => {
     const p = Number(event.target.dataset.cell);
-    if (Number.isInteger(p) && p !== place) { cells[p].setAttribute("aria-label", brieflySaid(p)); if (typeof lit === "number") lit = null; show(p); }
+    if (Number.isInteger(p) && p !== place) { if (typeof lit === "number") lit = null; show(p); }
   });
   grid.addEventListener("focusout", (event) => { if (!grid.contains(event.relatedTarget) && place !== pinned) show(pinned); });
   grid.addEventListener("keydown", (event) => {
