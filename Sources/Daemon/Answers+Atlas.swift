@@ -23,13 +23,13 @@ extension Answers {
         guard !alive.isEmpty else {
             throw WireFailure(.failedPrecondition, "no latent of '\(plan.name)' is active on any image", remedy: "add images first: saectl add PATH... --wait")
         }
-        let each = body.images == 0 ? AtlasData.imagesEach(latents: alive.count) : Int(body.images)
+        let each = body.images == 0 ? AtlasData.imagesEach(latents: alive.count, images: store.imageCount) : Int(body.images)
         var page = AtlasData(
             view: plan.name.description, imagesSeen: 0, dictionary: plan.record.latents, silent: plan.record.latents - alive.count,
             rows: plan.record.layout.rows, columns: plan.record.layout.columns, latents: [], images: [])
         var images = PageImages()
         try await nameForPages(plan, reply)
-        let known = names.known(plan)
+        let known = knownNames(plan)
         for part in alive.pages(of: Answers.latentsAtOnce) {
             let noted = images
             let (rows, seen, after) = try await blocking { () -> ([AtlasLatent], Int, PageImages) in

@@ -112,7 +112,7 @@ extension Answers {
     ) throws -> Saed_ExplainReply {
         let aggregates = try store.aggregates(in: plan.record.id)
         let alone = Dictionary(back.alone.map { ($0.latent, $0.change) }, uniquingKeysWith: { first, _ in first })
-        let known = names.known(plan)
+        let known = knownNames(plan)
         let listed = explanation.latents.prefix(top)
         return try .with {
             $0.className = classes[explanation.metric.class]

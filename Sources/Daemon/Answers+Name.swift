@@ -43,9 +43,18 @@ extension Answers {
         }
     }
 
+    /// What a view's latents are called; where it was never named, what they are called in the base view: the dictionary
+    /// is the same.
+    func knownNames(_ plan: ViewPlan) -> [UInt32: Saed_LatentName] {
+        let own = names.known(plan)
+        guard own.isEmpty, !plan.adapter.isBase else { return own }
+        let base = registry.views.first { $0.adapter.isBase && $0.model.id == plan.model.id && $0.sae.id == plan.sae.id && $0.hook == plan.hook }
+        return base.map(names.known) ?? [:]
+    }
+
     /// Names all latents of a view for a page that shows them, unless they are named or too many.
     func nameForPages(_ plan: ViewPlan, _ reply: ReplyStream) async throws {
-        guard names.known(plan).isEmpty, plan.record.latents <= Answers.namedByItself else { return }
+        guard knownNames(plan).isEmpty, plan.record.latents <= Answers.namedByItself else { return }
         _ = try await named(0..<plan.record.latents, plan, words: [], candidates: 5, reply)
     }
 
@@ -166,7 +175,7 @@ extension Answers {
         let asked = query
         return try await blocking {
             let found = try self.concepts.find(text, in: plan.record, asked)
-            let known = self.names.known(plan)
+            let known = self.knownNames(plan)
             return try .with {
                 $0.view = self.message(plan.name)
                 $0.text = body.text

@@ -209,7 +209,7 @@ extension Answers {
             return try self.figures(of: statistics, plan, images: &images)
         }
         let before = try figures(base), after = try figures(adapted)
-        let known = names.known(adapted), places = Dictionary(uniqueKeysWithValues: page.latents.enumerated().map { ($1.latent, $0) })
+        let known = knownNames(adapted), places = Dictionary(uniqueKeysWithValues: page.latents.enumerated().map { ($1.latent, $0) })
         for (place, latent) in latents.enumerated() {
             var row = places[latent].map { page.latents[$0] } ?? ReportLatent(latent: latent)
             row.base = before[place]

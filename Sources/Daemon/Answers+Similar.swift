@@ -18,7 +18,7 @@ extension Answers {
         }
         if body.hasPatch { query.patch = (Int(body.patch.row), Int(body.patch.column)) }
         let found = try concepts.similar(to: image, in: plan.record, query)
-        let known = names.known(plan)
+        let known = knownNames(plan)
         return try .with {
             $0.view = message(plan.name)
             $0.image = try message(image)

@@ -81,7 +81,7 @@ extension Answers {
         func moved(_ other: [Float]) -> Double { zip(before, other).reduce(0) { $0 + Double(abs($1.0 - $1.1)) } / 2 }
         let random = steered.after.dropFirst().map { moved(ZeroShotHead.probabilities($0.logits)) }
         let order = before.indices.sorted { (max(before[$0], after[$0]), $1) > (max(before[$1], after[$1]), $0) }
-        let known = names.known(plan)
+        let known = knownNames(plan)
         return .with {
             $0.view = message(plan.name)
             $0.answer = head.classes[answer.best]

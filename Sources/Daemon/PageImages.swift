@@ -12,7 +12,6 @@ import Wire
 
 /// The images of a page, in the order in which they were first wanted.
 struct PageImages {
-    static let thumbnailSide = 128
     static let viewerSide = 384
 
     private(set) var images: [ImageRecord.ID] = []
@@ -29,9 +28,10 @@ struct PageImages {
 extension Answers {
     /// The thumbnails of a page.
     func pageImages(_ images: PageImages, _ preprocessor: Preprocessor) throws -> [PageImage] {
-        try concurrently(images.images) { id in
+        let side = AtlasData.thumbnailSide(pictures: images.images.count)
+        return try concurrently(images.images) { id in
             guard let record = try store.image(id) else { return PageImage(path: "(gone)") }
-            return PageImage(path: pagePath(record), label: record.label, picture: pagePicture(of: record, side: PageImages.thumbnailSide, preprocessor))
+            return PageImage(path: pagePath(record), label: record.label, picture: pagePicture(of: record, side: side, preprocessor))
         }
     }
 
