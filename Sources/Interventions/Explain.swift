@@ -15,13 +15,13 @@ extension UpperTower {
     ///   - metric: nil: this view's answer against the base's (see `LogitDifference`).
     ///   - term: `dropped`: the streams are reconstructions of what is stored; `kept`: the streams themselves, where both
     ///     images have their activations.
-    ///   - nodes: at most so many places for the gradient; doubled from 4 until the remainder is below 0.5 % of
-    ///     `magnitude`.
+    ///   - nodes: at most so many places for the gradient; doubled from 4 until the remainder is small.
+    ///   - remainderMax: as a share of `magnitude`.
     /// - Throws: `shape`, `classes`, `noActivations`, `sae`, `model`; `classes` where the streams differ and this view's
     ///   text features depend on the image (`Adapter.conditionalHead` gives those of one image).
     public func explain(
         _ image: StoredImage, from base: UpperTower, _ baseImage: StoredImage, metric: LogitDifference? = nil,
-        error term: ErrorTerm = .dropped, nodes nodesMax: Int = 32
+        error term: ErrorTerm = .dropped, nodes nodesMax: Int = 32, remainderMax: Double = 0.005
     ) throws(InterventionError) -> Explanation {
         try check(image, term)
         try base.check(baseImage, term)
@@ -56,7 +56,7 @@ extension UpperTower {
         var found = Integrated(contributions: Explanation.Entries(indptr: [Int](repeating: 0, count: changes.rows + 1), indices: [], values: []), error: 0, nodes: 0)
         if !isSame {
             let head = try headForGradients()
-            found = try integrate(changes, from: mixed, to: x.pointer, metric: metric, head: head, change: ends[0] - ends[1], term, nodesMax)
+            found = try integrate(changes, from: mixed, to: x.pointer, metric: metric, head: head, change: ends[0] - ends[1], term, nodesMax, remainderMax)
         }
         let latents = found.contributions.values.reduce(0) { $0 + Double($1) }
         let total = metric.of(own) - metric.of(theirs)
@@ -91,7 +91,7 @@ extension UpperTower {
     ///   - change: of the metric between them.
     private func integrate(
         _ changes: LatentChanges, from: UnsafePointer<Float>, to: UnsafePointer<Float>, metric: LogitDifference, head: ZeroShotHead,
-        change: Double, _ term: ErrorTerm, _ nodesMax: Int
+        change: Double, _ term: ErrorTerm, _ nodesMax: Int, _ remainderMax: Double
     ) throws(InterventionError) -> Integrated {
         var nodes = min(4, max(1, nodesMax))
         while true {
@@ -109,7 +109,7 @@ extension UpperTower {
             for i in 0..<(changes.rows * width) { whole += Double(gradient.pointer[i]) * (Double(to[i]) - Double(from[i])) }
             // What the latents do not write of the way is the error's, where it is kept, and rounding, where it is not.
             let error = term == .kept ? whole - explained : 0
-            if abs(change - explained - error) <= 0.005 * magnitude || 2 * nodes > nodesMax {
+            if abs(change - explained - error) <= remainderMax * magnitude || 2 * nodes > nodesMax {
                 return Integrated(contributions: contributions, error: error, nodes: nodes)
             }
             nodes *= 2

@@ -70,7 +70,9 @@ import Testing
         for image in golden.images.indices {
             let few = try adapted.upper.explain(adapted.images[image], from: base.upper, base.images[image], nodes: 1)
             let found = try adapted.upper.explain(adapted.images[image], from: base.upper, base.images[image])
-            #expect(few.nodes == 1 && found.nodes >= 4)
+            let many = try adapted.upper.explain(adapted.images[image], from: base.upper, base.images[image], remainderMax: 0)
+            #expect(few.nodes == 1 && found.nodes >= 4 && many.nodes == 32)
+            #expect(abs(many.parts.remainder) < 1e-4 * many.magnitude, "image \(image): \(many.parts) of \(many.magnitude)")
             #expect(abs(found.parts.remainder) <= 0.005 * found.magnitude && abs(found.parts.remainder) < abs(few.parts.remainder))
             #expect(few.parts.error.isAlmost(found.parts.error) && few.parts.above == found.parts.above)
         }
