@@ -339,8 +339,8 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     figures = rounded(evaluate(args.models))
     path = os.path.join(args.models, "figures.json")
-    if os.path.exists(path):  # what evaluate_adapters.py has measured stays
-        figures |= {k: v for k, v in json.load(open(path)).items() if k == "adapters"}
+    if os.path.exists(path):  # what evaluate_adapters.py and evaluate_names.py have measured stays
+        figures |= {k: v for k, v in json.load(open(path)).items() if k in ("adapters", "names")}
     with open(path, "w") as f:
         json.dump(figures, f, indent=1)
         f.write("\n")

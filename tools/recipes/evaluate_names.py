@@ -230,6 +230,8 @@ def table(f: dict) -> str:
     controls = [k for k in f if k.startswith("random")]
     rows.append(f"| *Control*, {len(controls)} random-direction SAEs: sure names | " + " | ".join(
         ", ".join(f"{f[k][s]['sure']} of {f[k][s]['sure'] + f[k][s]['unsure']}" for k in controls) for s in sizes) + " |")
+    rows.append("| *Control*: best word right where they say unsure | " + " | ".join(
+        ", ".join(percent(f[k][s]["unsure_right"], f[k][s]["unsure"]) for k in controls) for s in sizes) + " |")
     wrong = "; ".join(f"from {int(s):,}: " + (", ".join(f["trained"][s]["wrong"]) or "none") for s in sizes)
     by_value: dict[int, list[str]] = {}
     for n in f["names"]:
