@@ -1,4 +1,4 @@
-// The last block for the class token alone, forwards and backwards, at a small share of what its products for all
+// The last block for the class token alone, there and back, at a small share of what its products for all
 // tokens would cost.
 //
 // One query sees all tokens, so that keys and values need not be made: with q_h the query of head h, n_t the normalised
@@ -122,42 +122,130 @@ final class ClassTokenPass {
         (normed, ac, ps, means, middle, out, hidden) = (parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], parts[6])
     }
 
+    // MARK: There
+
     private func forward(into embeddings: UnsafeMutablePointer<Float>) {
-        let (w, h) = (width, headWidth)
         block.norm1.apply(x, into: normed, rows: batch * tokens)
-        withScratch(2 * batch * w) { q in
-            Team.parallelFor(heads) { head in
-                let own = q + head * h
-                multiply(normed, rowStep: tokens * w, kStep: 1, rows: batch, by: weights.forward.pointer + head * h, bStride: 3 * w, depth: w, columns: h, into: own, cStride: w)
-                for image in 0..<batch { for i in 0..<h { own[image * w + i] = (own[image * w + i] + weights.bias.pointer[head * h + i]) * scale } }
-                multiply(own, rowStep: w, kStep: 1, rows: batch, by: weights.backward.pointer + (w + head * h) * w, bStride: w, depth: h, columns: w, into: ac + head * w, cStride: 2 * heads * w)
-            }
-        }
+        makeDirections()
         Team.parallelFor(batch) { image in
-            let own = normed + image * tokens * w, p = ps + (2 * image + 1) * heads * padded
-            alongHeads(own, ac + 2 * image * heads * w, into: p)
+            let n = normed + image * tokens * width, p = ps + (2 * image + 1) * heads * padded
+            alongHeads(n, ac + 2 * image * heads * width, into: p)
             softmax(p, rows: heads, columns: tokens, stride: padded)
-            multiply(p, rowStep: padded, kStep: 1, rows: heads, by: own, bStride: w, depth: tokens, columns: w, into: means + image * heads * w, cStride: w)
+            weighTokens(n, by: p, into: means + image * heads * width)
         }
-        withScratch(batch * w) { attended in
+        withScratch(batch * width) { attended in
             Team.parallelFor(heads) { head in
-                let own = attended + head * h
-                multiply(means + head * w, rowStep: heads * w, kStep: 1, rows: batch, by: weights.forward.pointer + 2 * w + head * h, bStride: 3 * w, depth: w, columns: h, into: own, cStride: w)
-                for image in 0..<batch { for i in 0..<h { own[image * w + i] += weights.bias.pointer[2 * w + head * h + i] } }
+                intoHead(head, .values, means + head * width, step: heads * width, into: attended)
+                add(bias: .values, head, to: attended)
             }
-            for image in 0..<batch { (middle + image * w).update(from: x + image * tokens * w, count: w) }
+            for image in 0..<batch { (middle + image * width).update(from: x + image * tokens * width, count: width) }
             block.output.apply(attended, rows: batch, into: middle, accumulate: true)
         }
-        withScratch(batch * (w + mlp)) { second in
-            let active = second + batch * w
-            block.norm2.apply(middle, into: second, rows: batch)
-            block.fc1.apply(second, rows: batch, into: hidden)
-            activate(hidden, into: active, count: batch * mlp, activation)
-            out.update(from: middle, count: batch * w)
-            block.fc2.apply(active, rows: batch, into: out, accumulate: true)
-            tower.postNorm.apply(out, into: second, rows: batch)
-            tower.projector.apply(second, rows: batch, into: embeddings)
+        withScratch(batch * (width + mlp)) { narrow in
+            let wide = narrow + batch * width
+            block.norm2.apply(middle, into: narrow, rows: batch)
+            block.fc1.apply(narrow, rows: batch, into: hidden)
+            activate(hidden, into: wide, count: batch * mlp, activation)
+            out.update(from: middle, count: batch * width)
+            block.fc2.apply(wide, rows: batch, into: out, accumulate: true)
+            tower.postNorm.apply(out, into: narrow, rows: batch)
+            tower.projector.apply(narrow, rows: batch, into: embeddings)
         }
+    }
+
+    /// The upper half of AC: `a_h = s W_k,h q_h`.
+    private func makeDirections() {
+        withScratch(batch * width) { q in
+            Team.parallelFor(heads) { head in
+                intoHead(head, .queries, normed, step: tokens * width, into: q)
+                add(bias: .queries, head, to: q)
+                scaleHead(head, q)
+                outOfHead(head, .keys, q, into: ac + head * width)
+            }
+        }
+    }
+
+    // MARK: Back
+
+    /// The gradient at x where that at the embeddings is given.
+    /// - Parameters:
+    ///   - dEmbeddings: `[batch, projection]`.
+    ///   - dx: `[batch, tokens, width]`, overwritten.
+    func gradient(_ dEmbeddings: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>) {
+        let stream = batch * tokens * width
+        dx.update(repeating: 0, count: stream)
+        withScratch(stream + batch * (3 * width + heads * width + mlp)) { dNormed in
+            let dMiddle = dNormed + stream, dOut = dMiddle + batch * width, dq = dOut + batch * width, room = dq + batch * width
+            tower.projectorGradient(out, dEmbeddings, batch: batch, into: dMiddle)
+            block.mlpGradient(middle, hidden, dMiddle, rows: batch, activation, scratch: room, dOut)
+            for image in 0..<batch { (dx + image * tokens * width).update(from: dMiddle + image * width, count: width) }
+            block.output.transposed().apply(dMiddle, rows: batch, into: dOut)
+            // The lower half of AC: c_h.
+            Team.parallelFor(heads) { head in outOfHead(head, .values, dOut, into: ac + (heads + head) * width) }
+            Team.parallelFor(batch) { image in
+                let n = normed + image * tokens * width, ac = ac + 2 * image * heads * width, ds = ps + 2 * image * heads * padded
+                alongHeads(n, ac + heads * width, into: ds)
+                softmaxGradient(ds + heads * padded, ds, rows: heads, columns: tokens, stride: padded, scale: 1)
+                weighTokens(n, by: ds, into: room + image * heads * width)
+                multiply(
+                    ds, rowStep: 1, kStep: padded, rows: tokens, by: ac, bStride: width, depth: 2 * heads, columns: width,
+                    into: dNormed + image * tokens * width, cStride: width)
+            }
+            addQueries(room, dq, to: dNormed)
+            block.norm1.gradient(x, dNormed, into: dx, rows: batch * tokens)
+        }
+    }
+
+    /// What the class token's query adds to its gradient.
+    /// - Parameters:
+    ///   - weighed: `[B, H, w]`: tokens weighed by ds.
+    ///   - dq: room for `[B, w]`.
+    private func addQueries(_ weighed: UnsafePointer<Float>, _ dq: UnsafeMutablePointer<Float>, to dNormed: UnsafeMutablePointer<Float>) {
+        Team.parallelFor(heads) { head in
+            intoHead(head, .keys, weighed + head * width, step: heads * width, into: dq)
+            scaleHead(head, dq)
+        }
+        Team.parallelFor(heads) { head in
+            multiply(
+                dq, rowStep: width, kStep: 1, rows: batch, by: weights.backward.pointer + head * headWidth, bStride: width, depth: width,
+                columns: headWidth, accumulate: true, into: dNormed + head * headWidth, cStride: tokens * width)
+        }
+    }
+
+    // MARK: Products of few rows
+
+    /// The thirds of `qkv`'s outputs.
+    private enum Part: Int { case queries, keys, values }
+
+    /// Each image's row times a head's columns of the weights.
+    /// - Parameters:
+    ///   - rows: `[w]` an image, `step` apart.
+    ///   - out: `[B, w]`, of which the head's columns are written.
+    private func intoHead(_ head: Int, _ part: Part, _ rows: UnsafePointer<Float>, step: Int, into out: UnsafeMutablePointer<Float>) {
+        multiply(
+            rows, rowStep: step, kStep: 1, rows: batch, by: weights.forward.pointer + part.rawValue * width + head * headWidth,
+            bStride: 3 * width, depth: width, columns: headWidth, into: out + head * headWidth, cStride: width)
+    }
+
+    /// A head's columns of each image's row times the weights' the other way round.
+    /// - Parameters:
+    ///   - rows: `[B, w]`.
+    ///   - out: a row of AC for each image.
+    private func outOfHead(_ head: Int, _ part: Part, _ rows: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>) {
+        multiply(
+            rows + head * headWidth, rowStep: width, kStep: 1, rows: batch,
+            by: weights.backward.pointer + (part.rawValue * width + head * headWidth) * width, bStride: width, depth: headWidth,
+            columns: width, into: out, cStride: 2 * heads * width)
+    }
+
+    private func add(bias part: Part, _ head: Int, to rows: UnsafeMutablePointer<Float>) {
+        let own = rows + head * headWidth, bias = weights.bias.pointer + part.rawValue * width + head * headWidth
+        for image in 0..<batch { for i in 0..<headWidth { own[image * width + i] += bias[i] } }
+    }
+
+    private func scaleHead(_ head: Int, _ rows: UnsafeMutablePointer<Float>) {
+        let own = rows + head * headWidth
+        for image in 0..<batch { for i in 0..<headWidth { own[image * width + i] *= scale } }
     }
 
     /// `to[head][t] = n_t . directions[head]`.
@@ -165,44 +253,16 @@ final class ClassTokenPass {
         withScratch(lanes * (width + tokens)) { turned in
             let columns = turned + lanes * width
             transpose(directions, stride: width, rows: heads, columns: width, into: turned, toStride: lanes, padded: lanes)
-            multiply(n, rowStep: width, kStep: 1, rows: tokens, by: turned, bStride: lanes, depth: width, columns: lanes, into: columns, cStride: lanes)
+            multiply(
+                n, rowStep: width, kStep: 1, rows: tokens, by: turned, bStride: lanes, depth: width, columns: lanes, into: columns,
+                cStride: lanes)
             transpose(columns, stride: lanes, rows: tokens, columns: heads, into: to, toStride: padded, padded: padded)
         }
     }
 
-    /// The gradient at x where that at the embeddings is given.
-    /// - Parameters:
-    ///   - dEmbeddings: `[batch, projection]`.
-    ///   - dx: `[batch, tokens, width]`, overwritten.
-    func gradient(_ dEmbeddings: UnsafePointer<Float>, into dx: UnsafeMutablePointer<Float>) {
-        let (w, h) = (width, headWidth)
-        let stream = batch * tokens * w
-        dx.update(repeating: 0, count: stream)
-        withScratch(stream + batch * (3 * w + heads * w + mlp)) { dNormed in
-            let dMiddle = dNormed + stream, dOut = dMiddle + batch * w, dq = dOut + batch * w, means = dq + batch * w
-            tower.projectorGradient(out, dEmbeddings, batch: batch, into: dMiddle)
-            block.mlpGradient(middle, hidden, dMiddle, rows: batch, activation, scratch: means, dOut)
-            block.output.transposed().apply(dMiddle, rows: batch, into: dOut)
-            for image in 0..<batch { (dx + image * tokens * w).update(from: dMiddle + image * w, count: w) }
-            Team.parallelFor(heads) { head in
-                multiply(dOut + head * h, rowStep: w, kStep: 1, rows: batch, by: weights.backward.pointer + (2 * w + head * h) * w, bStride: w, depth: h, columns: w, into: ac + (heads + head) * w, cStride: 2 * heads * w)
-            }
-            Team.parallelFor(batch) { image in
-                let own = normed + image * tokens * w, ac = ac + 2 * image * heads * w, ds = ps + 2 * image * heads * padded
-                alongHeads(own, ac + heads * w, into: ds)
-                softmaxGradient(ds + heads * padded, ds, rows: heads, columns: tokens, stride: padded, scale: 1)
-                multiply(ds, rowStep: padded, kStep: 1, rows: heads, by: own, bStride: w, depth: tokens, columns: w, into: means + image * heads * w, cStride: w)
-                multiply(ds, rowStep: 1, kStep: padded, rows: tokens, by: ac, bStride: w, depth: 2 * heads, columns: w, into: dNormed + image * tokens * w, cStride: w)
-            }
-            Team.parallelFor(heads) { head in
-                let own = dq + head * h
-                multiply(means + head * w, rowStep: heads * w, kStep: 1, rows: batch, by: weights.forward.pointer + w + head * h, bStride: 3 * w, depth: w, columns: h, into: own, cStride: w)
-                for image in 0..<batch { for i in 0..<h { own[image * w + i] *= scale } }
-            }
-            Team.parallelFor(heads) { head in
-                multiply(dq, rowStep: w, kStep: 1, rows: batch, by: weights.backward.pointer + head * h, bStride: w, depth: w, columns: h, accumulate: true, into: dNormed + head * h, cStride: tokens * w)
-            }
-            block.norm1.gradient(x, dNormed, into: dx, rows: batch * tokens)
-        }
+    /// `to[head] = sum_t shares[head][t] n_t`.
+    private func weighTokens(_ n: UnsafePointer<Float>, by shares: UnsafePointer<Float>, into to: UnsafeMutablePointer<Float>) {
+        multiply(
+            shares, rowStep: padded, kStep: 1, rows: heads, by: n, bStride: width, depth: tokens, columns: width, into: to, cStride: width)
     }
 }

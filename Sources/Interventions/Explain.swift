@@ -25,17 +25,9 @@ extension UpperTower {
     ) throws(InterventionError) -> Explanation {
         try check(image, term)
         try base.check(baseImage, term)
-        guard base.hook == hook, base.width == width, base.vision.layout.rows == vision.layout.rows,
-            base.vision.layout.columns == vision.layout.columns, base.sae.config.latents == sae.config.latents
-        else { throw .shape(problem: "the base's stream is another: \(base.hook), \(base.vision.layout)") }
+        try check(sameStreamAs: base)
         let own = try answer(image.embedding), theirs = try base.answer(baseImage.embedding)
-        let chosen: LogitDifference
-        if let metric { chosen = metric } else { chosen = try LogitDifference(adapted: own, base: theirs) }
-        let metric = chosen
-        let count = min(own.logits.count, theirs.logits.count)
-        guard metric.class < count, metric.against < count, own.logits.count == theirs.logits.count else {
-            throw .classes(problem: "classes \(metric.class) and \(metric.against) of \(own.logits.count) in one view and \(theirs.logits.count) in the other")
-        }
+        let metric = try agreed(metric, own, theirs)
 
         // [the adapted view's, the same with the base's class and patch tokens], and the base's.
         let x = FloatBuffer(count: 2 * streamCount), baseX = FloatBuffer(count: base.streamCount)
@@ -53,10 +45,12 @@ extension UpperTower {
 
         let changes = LatentChanges(from: image.latents, to: baseImage.latents, tokens: 0..<1 + vision.layout.patches).negated
         let isSame = (0..<shared).allSatisfy { x.pointer[$0] == mixed[$0] }
-        var found = Integrated(contributions: Explanation.Entries(indptr: [Int](repeating: 0, count: changes.rows + 1), indices: [], values: []), error: 0, nodes: 0)
+        let none = Explanation.Entries(indptr: [Int](repeating: 0, count: changes.rows + 1), indices: [], values: [])
+        var found = Integrated(contributions: none, error: 0, nodes: 0)
         if !isSame {
             let head = try headForGradients()
-            found = try integrate(changes, from: mixed, to: x.pointer, metric: metric, head: head, change: ends[0] - ends[1], term, nodesMax, remainderMax)
+            found = try integrate(
+                changes, from: mixed, to: x.pointer, metric: metric, head: head, change: ends[0] - ends[1], term, nodesMax, remainderMax)
         }
         let latents = found.contributions.values.reduce(0) { $0 + Double($1) }
         let total = metric.of(own) - metric.of(theirs)
@@ -75,6 +69,23 @@ extension UpperTower {
             magnitude: found.contributions.values.reduce(0) { $0 + abs(Double($1)) },
             layout: TokenLayout(rows: vision.layout.rows, columns: vision.layout.columns),
             contributions: found.contributions, image: image.latents, base: baseImage.latents)
+    }
+
+    private func check(sameStreamAs base: UpperTower) throws(InterventionError) {
+        guard base.hook == hook, base.width == width, base.vision.layout.rows == vision.layout.rows,
+            base.vision.layout.columns == vision.layout.columns, base.sae.config.latents == sae.config.latents
+        else { throw .shape(problem: "the base's stream is another: \(base.hook), \(base.vision.layout)") }
+    }
+
+    /// The difference that was asked for, or that the answers suggest; of classes that both views have.
+    private func agreed(_ metric: LogitDifference?, _ own: ClassAnswer, _ theirs: ClassAnswer) throws(InterventionError) -> LogitDifference {
+        guard let metric else { return try LogitDifference(adapted: own, base: theirs) }
+        let count = own.logits.count
+        guard count == theirs.logits.count, max(metric.class, metric.against) < count, min(metric.class, metric.against) >= 0 else {
+            throw .classes(
+                problem: "classes \(metric.class) and \(metric.against) of \(count) in one view and \(theirs.logits.count) in the other")
+        }
+        return metric
     }
 
     // MARK: Integrated gradients

@@ -46,7 +46,9 @@ public struct LatentEdit: Sendable, Hashable {
         case .classToken: return layout.tokens(of: .class)
         case let .patch(row, column):
             guard let token = layout.token(row: row, column: column) else {
-                throw .edit(problem: "patch \(row),\(column) is outside the grid of \(layout.rows) x \(layout.columns): rows 0 to \(layout.rows - 1), columns 0 to \(layout.columns - 1)")
+                throw .edit(
+                    problem: "patch \(row),\(column) is outside the grid of \(layout.rows) x \(layout.columns): "
+                        + "rows 0 to \(layout.rows - 1), columns 0 to \(layout.columns - 1)")
             }
             return token..<token + 1
         }

@@ -29,7 +29,9 @@ package let vectorLanes = Int(InstructionSet.best.table.lanes)
 package func roundedUpToLanes(_ count: Int) -> Int { (count + vectorLanes - 1) / vectorLanes * vectorLanes }
 
 /// `y = activation(x)`; y may be x.
-package func activate(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, count: Int, _ activation: Activation, using set: InstructionSet = .best) {
+package func activate(
+    _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, count: Int, _ activation: Activation, using set: InstructionSet = .best
+) {
     let kernel = set.table.activate!
     Team.parallelRows(count, block: 1 << 14) { kernel(x + $0.lowerBound, y + $0.lowerBound, Int64($0.count), activation.code) }
 }
@@ -93,16 +95,27 @@ package func attentionGradient(
         let dO = dOut + image * tokens * width + head * headDim
         withScratch(headDim * padded + 2 * tokens * padded) { turned in
             let p = turned + headDim * padded, dS = p + tokens * padded
-            transpose(k, stride: stride, rows: tokens, columns: headDim, into: turned, toStride: padded, padded: padded)
-            multiply(q, rowStep: stride, kStep: 1, rows: tokens, by: turned, bStride: padded, depth: headDim, columns: padded, into: p, cStride: padded)
+            /// `[tokens, headDim] x [headDim, tokens]`, the second the other way round in memory.
+            func against(_ rows: UnsafePointer<Float>, _ step: Int, _ columns: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>) {
+                transpose(columns, stride: stride, rows: tokens, columns: headDim, into: turned, toStride: padded, padded: padded)
+                multiply(
+                    rows, rowStep: step, kStep: 1, rows: tokens, by: turned, bStride: padded, depth: headDim, columns: padded, into: out,
+                    cStride: padded)
+            }
+            /// `[tokens, tokens] x [tokens, headDim]`, the first as it is or the other way round.
+            func through(_ shares: UnsafePointer<Float>, turned: Bool, _ rows: UnsafePointer<Float>, _ step: Int, into out: UnsafeMutablePointer<Float>) {
+                multiply(
+                    shares, rowStep: turned ? 1 : padded, kStep: turned ? padded : 1, rows: tokens, by: rows, bStride: step, depth: tokens,
+                    columns: headDim, into: out, cStride: stride)
+            }
+            against(q, stride, k, into: p)
             for i in 0..<tokens * padded { p[i] *= scale }
             softmax(p, rows: tokens, columns: tokens, stride: padded)
-            multiply(p, rowStep: 1, kStep: padded, rows: tokens, by: dO, bStride: width, depth: tokens, columns: headDim, into: dv, cStride: stride)
-            transpose(v, stride: stride, rows: tokens, columns: headDim, into: turned, toStride: padded, padded: padded)
-            multiply(dO, rowStep: width, kStep: 1, rows: tokens, by: turned, bStride: padded, depth: headDim, columns: padded, into: dS, cStride: padded)
+            through(p, turned: true, dO, width, into: dv)
+            against(dO, width, v, into: dS)
             softmaxGradient(p, dS, rows: tokens, columns: tokens, stride: padded, scale: scale)
-            multiply(dS, rowStep: padded, kStep: 1, rows: tokens, by: k, bStride: stride, depth: tokens, columns: headDim, into: dq, cStride: stride)
-            multiply(dS, rowStep: 1, kStep: padded, rows: tokens, by: q, bStride: stride, depth: tokens, columns: headDim, into: dk, cStride: stride)
+            through(dS, turned: false, k, stride, into: dq)
+            through(dS, turned: true, q, stride, into: dk)
         }
     }
 }

@@ -143,6 +143,8 @@ import Testing
         let image = setting.images[0]
         #expect(message { _ = try setting.upper.explain(image, from: other.upper, other.images[0]) }
             == "the base's stream is another: blocks.1.resid_post, 1 class + 5 x 5 patches; the view was made with another adapter or SAE")
+        #expect(message { _ = try setting.upper.explain(image, from: setting.upper, image, metric: LogitDifference(class: 7, against: 0)) }
+            == "classes 7 and 0 of 7 in one view and 7 in the other")
         let bare = StoredImage(latents: image.latents, embedding: image.embedding)
         #expect(message { _ = try setting.upper.explain(image, from: setting.upper, bare, error: .kept) }.hasPrefix("the SAE's error can be kept only"))
         #expect(message { _ = try setting.upper.explain(image, from: setting.upper, bare) } == "nothing was thrown")
