@@ -1,7 +1,6 @@
 // Sparse rows in order of their latents. A latent's direction lies anywhere in a hundred megabytes and more: in this order
 // it is fetched once for all rows that use it, and those that come next are known well before.
 
-import CDNNL
 import Kernels
 
 /// Entries of some sparse rows, by latent.
@@ -44,40 +43,33 @@ struct LatentOrder {
         (self.latents, self.starts, self.rows, self.values, self.places) = (latents, starts, rows, sorted, places)
     }
 
-    /// Columns of the stream that a thread takes at a time: those of an image's tokens stay in its first-level cache.
-    private static let columns = 64
+    private func withEntries(_ body: (DirectionEntries) -> Void) {
+        latents.withUnsafeBufferPointer { latents in
+            starts.withUnsafeBufferPointer { starts in
+                rows.withUnsafeBufferPointer { rows in
+                    guard let first = latents.baseAddress, let start = starts.baseAddress, let row = rows.baseAddress, !latents.isEmpty else { return }
+                    body(DirectionEntries(directions: first, starts: start, count: latents.count, rows: row))
+                }
+            }
+        }
+    }
 
     /// `x[row] += value W_dec[latent]` for every entry, in each row in order of its latents.
     /// - Parameters:
     ///   - directions: `[latents, width]`.
     ///   - x: `[rows, width]`.
     func add(_ directions: UnsafePointer<Float>, width: Int, to x: UnsafeMutablePointer<Float>) {
-        let kernel = saed_kernels_best().pointee.add_directions!
-        Team.parallelRows(width, block: LatentOrder.columns) { columns in
-            kernel(
-                directions + columns.lowerBound, Int64(width), latents, starts, Int64(latents.count), rows, values, Int64(columns.count),
-                x + columns.lowerBound, Int64(width))
-        }
+        withEntries { addDirections($0, of: directions, values: values, width: width, to: x) }
     }
 
     /// `W_dec[latent] . g[row]`, one an entry, in this order.
     /// - Parameter g: `[rows, width]`.
     func along(_ directions: UnsafePointer<Float>, width: Int, _ g: UnsafePointer<Float>) -> [Float] {
-        let kernel = saed_kernels_best().pointee.along_directions!
-        return [Float](unsafeUninitializedCapacity: rows.count) { buffer, filled in
-            filled = rows.count
-            guard let products = buffer.baseAddress else { return }
-            // Entries belong to their latents, and each latent to one block.
-            nonisolated(unsafe) let own = products
-            Team.parallelRows(latents.count, block: 256) { block in
-                starts.withUnsafeBufferPointer { starts in
-                    latents.withUnsafeBufferPointer { latents in
-                        kernel(
-                            directions, Int64(width), latents.baseAddress! + block.lowerBound, starts.baseAddress! + block.lowerBound,
-                            Int64(block.count), rows, Int64(width), g, Int64(width), own)
-                    }
-                }
-            }
+        var products = [Float](repeating: 0, count: rows.count)
+        products.withUnsafeMutableBufferPointer { products in
+            guard let start = products.baseAddress else { return }
+            withEntries { alongDirections($0, of: directions, width: width, g, into: start) }
         }
+        return products
     }
 }

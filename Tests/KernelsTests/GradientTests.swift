@@ -40,6 +40,44 @@ import Testing
         }
     }
 
+    /// Sums to the bit those of a plain loop; widths that fill no vector or block, directions used by many rows and by none.
+    @Test(arguments: InstructionSet.available) func directionsAreAddedAsAPlainLoopDoes(_ set: InstructionSet) {
+        for (width, rows) in [(1, 1), (7, 3), (48, 5), (130, 20), (160, 9)] {
+            let table = values("table", 40 * width), g = values("g", rows * width)
+            let directions = (0..<UInt32(40)).filter { $0 % 3 != 1 }
+            var starts: [UInt32] = [0], entries: [UInt32] = [], random = SplitMix(seed: UInt64(width))
+            for _ in directions {
+                entries += (0..<UInt32(rows)).filter { _ in random.below(2) == 0 }
+                starts.append(UInt32(entries.count))
+            }
+            let amounts = values("amounts", max(1, entries.count), scale: 3)
+            var x = values("x", rows * width), expected = x, products = [Float](repeating: .nan, count: max(1, entries.count)), sums = products.map(Double.init)
+            for (place, direction) in directions.enumerated() {
+                for entry in Int(starts[place])..<Int(starts[place + 1]) {
+                    let row = Int(entries[entry])
+                    sums[entry] = 0
+                    for i in 0..<width {
+                        expected[row * width + i] += amounts[entry] * table[Int(direction) * width + i]
+                        sums[entry] += Double(table[Int(direction) * width + i]) * Double(g[row * width + i])
+                    }
+                }
+            }
+            entries.append(0)
+            directions.withUnsafeBufferPointer { directions in
+                starts.withUnsafeBufferPointer { starts in
+                    entries.withUnsafeBufferPointer { rows in
+                        let all = DirectionEntries(
+                            directions: directions.baseAddress!, starts: starts.baseAddress!, count: directions.count, rows: rows.baseAddress!)
+                        addDirections(all, of: table, values: amounts, width: width, to: &x, using: set)
+                        alongDirections(all, of: table, width: width, g, into: &products, using: set)
+                    }
+                }
+            }
+            #expect(x.map(\.bitPattern) == expected.map(\.bitPattern), "width \(width)")
+            if starts[directions.count] > 0 { expect(products, sums, within: 1e-5, "width \(width)") }
+        }
+    }
+
     /// The derivative by central differences of the activation's definition.
     @Test(arguments: InstructionSet.available) func activationsAndTheirSlopes(_ set: InstructionSet) {
         let x = values("x", 1003, scale: 9) + [0, -0, 60, -60, 1e-20]
