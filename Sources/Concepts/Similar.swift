@@ -8,10 +8,11 @@
 //            w_j = log(N P / p_j), p_j patches on which j is active
 //
 // So no loud latent drowns the others, and one that is active everywhere counts nothing. Candidates come from the
-// inverted index: postings of the latents that carry most of w u are added up to M = sum_j w_j min(u_j, v_j) (of an
-// image's patches the largest value of each latent, which no patch exceeds). Then snapshots are read, the largest M
-// first, and scored exactly. With S = sum_j w_j u_j and R the part of S that was not looked up no image scores above
-// (M + R) / S: reading ends where that is below the last hit, or after `comparedMax` images.
+// inverted index: postings of the latents that carry most of w u are added up to M = sum_j w_j min(u_j, v_j). Then
+// snapshots are read, the largest M first, and scored exactly. With S = sum_j w_j u_j and R the part of S that was not
+// looked up no image scores above (M + R) / S: reading ends where that is below the last hit, or after `comparedMax`
+// images. Of an image's patches M is the sum over the largest value of each latent, which no patch exceeds, and the
+// images are read in the order of an estimate that tells whether the latents lie near one another (`Store.matches`).
 
 import Basics
 import Glibc
@@ -31,12 +32,14 @@ public struct SimilarQuery: Sendable {
     public var latentsMax = 256
     /// ... as long as their postings are so few together; one that alone would exceed this is left out.
     public var postingsMax = 4_000_000
-    /// Images compared exactly at most.
-    public var comparedMax = 96
+    /// Images compared exactly at most; nil: 96, or 192 where a patch is asked about, whose candidates are less certain.
+    public var comparedMax: Int?
     /// Random images that are compared as well: the control.
     public var randomImages = 32
 
     public static let topMax = 256
+
+    var comparedLimit: Int { comparedMax ?? (patch == nil ? 96 : 192) }
 
     public init(top: Int = 10, patch: (row: Int, column: Int)? = nil, label: String? = nil) {
         (self.top, self.patch, self.label) = (top, patch, label)
@@ -106,8 +109,8 @@ extension Concepts {
     /// The images, or patches, of a view that share the most concepts with an image, or one of its patches; the image
     /// itself is left out.
     ///
-    /// Cost: see tools/bench/RESULTS.md; reading up to `comparedMax` + `randomImages` snapshots, about a millisecond
-    /// each on two threads, and up to `postingsMax` postings.
+    /// Cost: some 70 ms of two cores for 100,000 images of 1,600 latents, half of it for the index and half for reading up
+    /// to `comparedMax` + `randomImages` snapshots.
     ///
     /// - Throws: `noPatch`, `noSnapshot`, `noLabel`, `store`.
     public func similar(
@@ -140,11 +143,13 @@ extension Concepts {
         }
         var mask = store.presentImages(moment)
         for id in mask.indices where mask[id] && !isWanted(ImageRecord.ID(rawValue: Int64(id))) { mask[id] = false }
-        let scorer = SimilarityScorer(concepts: self, view: view, scale: scale, own: own, isPatch: token != nil)
+        let scorer = SimilarityScorer(self, view, scale, own, isPatch: token != nil)
         let lookUp = LookUp(own, scale, aggregates, query)
-        let sums: [Float]
-        do { sums = try store.matches(of: lookUp.terms, by: token == nil ? .mean : .peak, moment, mask: mask) } catch { throw .store(error) }
-        let search = try scorer.search(sums, missing: own.sum - lookUp.sum, query)
+        let matches: Matches
+        do { matches = try store.matches(of: lookUp.terms, by: token == nil ? .mean : .patch, moment, mask: mask) } catch {
+            throw .store(error)
+        }
+        let search = try scorer.search(matches, missing: own.sum - lookUp.sum, query)
         let random = try scorer.random(mask, seed: UInt64(image.id.rawValue), count: query.randomImages)
         return SimilarAnswer(
             view: view.name, image: image.hash.hex, patchRow: query.patch?.row, patchColumn: query.patch?.column,
@@ -159,7 +164,7 @@ extension Concepts {
         let records = try records(hits.map(\.image))
         return hits.compactMap { hit in
             guard let record = records[hit.image] else { return nil }
-            let shared = own.shared(with: hit.values)
+            let shared = own.shared(with: hit.values(scale))
             let total = shared.reduce(0) { $0 + $1.part }
             var best = TopK<SharedLatent>(max(0, query.shared))
             for (a, b, part) in shared where part > 0 {
@@ -249,12 +254,5 @@ struct ConceptValues: Sendable {
             if theirs.latent <= mine.latent { b += 1 }
         }
         return shared
-    }
-
-    /// The score of two: max is what both have together without what they share.
-    func score(_ other: ConceptValues) -> Double {
-        let common = shared(with: other).reduce(0) { $0 + $1.part }
-        let together = sum + other.sum - common
-        return together > 0 ? common / together : 0
     }
 }

@@ -30,11 +30,24 @@ struct LookUp {
 
 /// An image that was compared.
 struct SimilarHit: Sendable {
+    /// What was compared of it.
+    enum Content: Sendable {
+        case image([LatentPosting])
+        /// One row.
+        case patch(SparseRows)
+    }
     var image: ImageRecord.ID
     var score: Double
     /// Row-major, where a patch was asked about.
     var patch: Int?
-    var values: ConceptValues
+    var content: Content
+
+    func values(_ scale: ConceptScale) -> ConceptValues {
+        switch content {
+        case let .image(postings): ConceptValues(postings, scale)
+        case let .patch(row): ConceptValues(row, row: 0, scale)
+        }
+    }
 }
 
 /// Compares images, or the patches of images, with what was asked about.
@@ -42,53 +55,74 @@ struct SimilarityScorer: Sendable {
     /// Snapshots read between two looks at whether the next can still belong into the list.
     static let step = 16
 
+    /// One latent, side by side, because an image's latents lie all over the arrays.
+    private struct Latent {
+        var weight: Double
+        var scale: Double
+        /// Scaled, of what was asked about.
+        var own: Double
+    }
+
     let concepts: Concepts
     let view: ViewRecord
-    let scale: ConceptScale
     let own: ConceptValues
     let isPatch: Bool
+    private let latents: [Latent]
+
+    init(_ concepts: Concepts, _ view: ViewRecord, _ scale: ConceptScale, _ own: ConceptValues, isPatch: Bool) {
+        (self.concepts, self.view, self.own, self.isPatch) = (concepts, view, own, isPatch)
+        var latents = zip(scale.weights, scale.scales).map { Latent(weight: $0, scale: $1, own: 0) }
+        for entry in own.entries { latents[Int(entry.latent)].own = entry.value }
+        self.latents = latents
+    }
 
     /// The best of the candidates.
     ///
     /// - Parameters:
-    ///   - sums: by image id, M of the latents that were looked up.
-    ///   - missing: what the others carry.
+    ///   - matches: of the latents that were looked up.
+    ///   - missing: what the others carry of `own.sum`.
     func search(
-        _ sums: [Float], missing: Double, _ query: SimilarQuery
+        _ matches: Matches, missing: Double, _ query: SimilarQuery
     ) throws(ConceptsError) -> (hits: [SimilarHit], candidates: Int, compared: Int, isComplete: Bool) {
         let top = min(max(0, query.top), SimilarQuery.topMax)
-        let limit = max(query.comparedMax, top)
-        var candidates = TopK<Int>(limit), count = 0, left = Float(0)
-        for (image, sum) in sums.enumerated() where sum > 0 {
+        var candidates = TopK<Int>(max(query.comparedLimit, top)), count = 0
+        for (image, bound) in matches.bounds.enumerated() where bound > 0 {
             count += 1
-            candidates.offer(image, score: Double(sum), tie: Int64(image))
+            candidates.offer(image, score: Double(matches.estimates[image]), tie: Int64(image))
         }
-        let ranked = candidates.items
-        // The largest M that is not in the list.
-        if count > ranked.count {
-            let listed = Set(ranked)
-            for (image, sum) in sums.enumerated() where sum > left && !listed.contains(image) { left = sum }
-        }
+        let ranked = candidates.items, bounds = boundsAfter(ranked, matches.bounds)
         var best = TopK<SimilarHit>(top), compared = 0
-        // f32 sums of M may fall short by some 1e-6 of their size.
-        func bound(_ sum: Float) -> Double { own.sum > 0 ? (Double(sum) * 1.0001 + missing) / own.sum : 0 }
+        // f32 sums may fall short by some 1e-6 of their size.
+        func isBelow(_ bound: Float, _ score: Double) -> Bool { Double(bound) * 1.0001 + missing < score * own.sum }
         while compared < ranked.count {
-            if let last = best.threshold, bound(sums[ranked[compared]]) < last { break }
+            if let last = best.threshold, isBelow(bounds[compared], last) { break }
             let part = ranked[compared..<min(compared + SimilarityScorer.step, ranked.count)]
             for hit in try hits(part.map { ImageRecord.ID(rawValue: Int64($0)) }) where hit.score > 0 {
                 best.offer(hit, score: hit.score, tie: hit.image.rawValue)
             }
             compared += part.count
         }
-        // Images without any of the latents that were looked up have M = 0.
-        let next = compared < ranked.count ? sums[ranked[compared]] : left
         let isComplete: Bool
         if let last = best.threshold {
-            isComplete = bound(next) < last
+            isComplete = isBelow(bounds[compared], last)
         } else {
-            isComplete = next == 0 && missing <= 1e-9 * own.sum
+            isComplete = bounds[compared] == 0 && missing <= 1e-9 * own.sum
         }
         return (best.items, count, compared, isComplete)
+    }
+
+    /// By place in a ranking: the largest bound of the images from there on and of those that are not in it. Images
+    /// without any of the latents that were looked up have 0.
+    private func boundsAfter(_ ranked: [Int], _ bounds: [Float]) -> [Float] {
+        let listed = Set(ranked)
+        var largest: Float = 0
+        for (image, bound) in bounds.enumerated() where bound > largest && !listed.contains(image) { largest = bound }
+        var after = [largest]
+        for image in ranked.reversed() {
+            largest = max(largest, bounds[image])
+            after.append(largest)
+        }
+        return after.reversed()
     }
 
     /// Scores of random images (true in `mask`, by id), the same for the same seed and images.
@@ -122,29 +156,47 @@ struct SimilarityScorer: Sendable {
     }
 
     private func hit(_ image: ImageRecord.ID) throws(ConceptsError) -> SimilarHit? {
-        do throws(ConceptsError) {
-            guard isPatch else {
-                return try concepts.conceptValues(of: image, token: nil, in: view, scale).map {
-                    SimilarHit(image: image, score: own.score($0), patch: nil, values: $0)
-                }
-            }
-            let snapshot: Snapshot?
-            do { snapshot = try concepts.store.snapshot(of: image, in: view.id) } catch { throw .store(error) }
-            return snapshot.map { bestPatch(of: $0, image) }
+        do throws(StoreError) {
+            if isPatch { return try concepts.store.snapshot(of: image, in: view.id).map { bestPatch(of: $0, image) } }
+            guard let postings = try concepts.store.postings(of: image, in: view.id)?.postings else { return nil }
+            var sums = Sums()
+            for posting in postings where posting.activePatches > 0 { sums.add(latents[Int(posting.latent)], posting.patchMean) }
+            return SimilarHit(image: image, score: sums.score(own.sum), patch: nil, content: .image(postings))
         } catch {
-            if case .store(.damaged) = error { return nil }
-            throw error
+            if case .damaged = error { return nil }
+            throw .store(error)
         }
     }
 
     private func bestPatch(of snapshot: Snapshot, _ image: ImageRecord.ID) -> SimilarHit {
-        let first = view.layout.tokens(of: .patch).lowerBound
-        var best = SimilarHit(image: image, score: -1, patch: nil, values: own)
-        for token in view.layout.tokens(of: .patch) {
-            let values = ConceptValues(snapshot.latents, row: token, scale)
-            let score = own.score(values)
-            if score > best.score { best = SimilarHit(image: image, score: score, patch: token - first, values: values) }
+        let tokens = view.layout.tokens(of: .patch), rows = snapshot.latents
+        var best = -1.0, token = tokens.lowerBound
+        for row in tokens {
+            var sums = Sums()
+            for k in rows.range(of: row) { sums.add(latents[Int(rows.indices[k])], rows.values[k]) }
+            let score = sums.score(own.sum)
+            if score > best { (best, token) = (score, row) }
         }
-        return best
+        return SimilarHit(
+            image: image, score: best, patch: token - tokens.lowerBound, content: .patch(rows.slice(rows: token..<token + 1)))
+    }
+
+    /// Of the other image or patch, and of what both share.
+    private struct Sums {
+        var other = 0.0
+        var common = 0.0
+
+        @inline(__always)
+        mutating func add(_ latent: Latent, _ value: Float) {
+            let value = Double(value) * latent.scale
+            other += latent.weight * value
+            common += latent.weight * min(latent.own, value)
+        }
+
+        /// max is what both have together without what they share.
+        func score(_ own: Double) -> Double {
+            let together = own + other - common
+            return together > 0 ? common / together : 0
+        }
     }
 }

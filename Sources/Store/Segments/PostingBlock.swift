@@ -16,6 +16,15 @@ struct SlotPosting {
     var posting: LatentPosting
 }
 
+/// A posting's patches: mean over all, and of the active ones their number and the largest.
+struct PatchPosting {
+    var slot: Int
+    var mean: Float
+    var peak: Float
+    var peakPatch: Int
+    var active: Int
+}
+
 struct PostingBlock {
     static let wideValues: UInt8 = 1
     static let widePatches: UInt8 = 2
@@ -154,29 +163,27 @@ struct PostingBlock {
         }
     }
 
-    /// Hands mean (or peak) over patches of every posting that has an active patch to `body`: what `decode` gives.
+    /// Hands what `decode` tells of patches to `body`, for every posting that has an active one.
     @inline(__always)
-    func decode(
-        _ kind: MatchValue, _ data: UnsafeRawBufferPointer, slots: Int, _ body: (_ slot: Int, _ value: Float) -> Void
-    ) throws(MalformedBytes) {
+    func decodePatches(_ data: UnsafeRawBufferPointer, slots: Int, _ body: (PatchPosting) -> Void) throws(MalformedBytes) {
         guard data.count > 0 else { return }
         let columns = try Columns(data, slots: slots)
         let valueBytes = columns.valueBytes, patchBytes = columns.patchBytes
         var atPatched = 0, atMany = 0
         for i in 0..<columns.count {
-            let active = PostingBlock.count(columns.active, i, patchBytes)
+            let active = Int(PostingBlock.count(columns.active, i, patchBytes))
             if active == 0 { continue }
-            let value: Float
-            if kind == .peak {
-                value = PostingBlock.value(columns.peaks, atPatched, valueBytes)
-            } else if active == 1 {
-                value = Float(Double(PostingBlock.value(columns.peaks, atPatched, valueBytes)) / Double(patches))
-            } else {
-                value = PostingBlock.value(columns.means, atMany, 4)
+            let peak = PostingBlock.value(columns.peaks, atPatched, valueBytes)
+            var mean = Float(Double(peak) / Double(patches))
+            if active > 1 {
+                mean = PostingBlock.value(columns.means, atMany, 4)
                 atMany += 1
             }
+            body(
+                PatchPosting(
+                    slot: Int(PostingBlock.count(columns.slots, i, 2)), mean: mean, peak: peak,
+                    peakPatch: Int(PostingBlock.count(columns.peakPatches, atPatched, patchBytes)), active: active))
             atPatched += 1
-            body(Int(PostingBlock.count(columns.slots, i, 2)), value)
         }
     }
 

@@ -58,12 +58,12 @@ final class SegmentIndex: Sendable {
         }
     }
 
-    /// A latent's mean (or peak) over patches in every slot that has an active patch.
+    /// The same of patches alone, where one is active.
     @inline(__always)
-    func values(of latent: Int, _ kind: MatchValue, _ body: (_ slot: Int, _ value: Float) -> Void) throws(StoreError) {
+    func patchPostings(of latent: Int, _ body: (PatchPosting) -> Void) throws(StoreError) {
         guard let (offset, block) = try block(of: latent) else { return }
         do {
-            try PostingBlock(patches: layout.patches).decode(kind, block, slots: slots, body)
+            try PostingBlock(patches: layout.patches).decodePatches(block, slots: slots, body)
         } catch {
             throw .damaged(file: file.path, offset: offset + error.offset, reason: error.reason)
         }
