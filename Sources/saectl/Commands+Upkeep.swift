@@ -1,8 +1,27 @@
-// verify, rm, gc: checking what is kept, removing images, freeing what nothing shows any more.
+// doctor, verify, rm, gc: what commonly goes wrong, checking what is kept, removing images, freeing what nothing shows.
 
 import ArgumentParser
 import SaectlKit
 import Wire
+
+struct Doctor: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Look for what commonly goes wrong, and say how to mend it.",
+        discussion: "Socket, release, models, quarantine, permissions, disk, inotify limits, memory, processor. Exits with 1 where something is bad.")
+    @OptionGroup var common: Common
+
+    func run() throws {
+        var findings: [Finding] = []
+        do {
+            let client = try common.connect()
+            findings = SaectlKit.Doctor.findings(try client.ask(Saed_Request(.status(.init()))).status, try client.ask(Saed_Request(.version(.init()))).version)
+        } catch let missing as NoDaemon {
+            findings = [SaectlKit.Doctor.unreachable(missing.description)]
+        }
+        common.print(findings.json, findings.text(for: .out))
+        if findings.contains(where: { $0.state == .bad }) { throw ExitCode(ExitStatus.failed) }
+    }
+}
 
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(

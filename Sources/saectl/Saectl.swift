@@ -27,7 +27,7 @@ struct Saectl: ParsableCommand {
             Status.self, Wait.self, Add.self, Images.self, Show.self, Latents.self, Latent.self, Heatmap.self, Sheet.self,
             Compare.self, Remap.self, Ablate.self, Classify.self, Explain.self, Steer.self, Find.self, Name.self, Similar.self, Report.self,
             Atlas.self, Models.self, Model.self, Adapters.self, Adapter.self, Saes.self, Sae.self, Classes.self, Views.self, Watch.self,
-            Failures.self, Remove.self, Collect.self, Verify.self, Version.self, Export.self,
+            Failures.self, Doctor.self, Remove.self, Collect.self, Verify.self, Version.self, Export.self,
         ])
 
     /// Parses, runs, reports.

@@ -5,14 +5,14 @@ import Wire
 
 enum Ask {
     /// - Parameter kind: `latent` (a random latent), `show` (a random image), `status`, `latents`, `compare`, `remap` (from
-    ///   aggregates, without setting latents back).
+    ///   aggregates, without setting latents back), `explain`, `steer`, `similar`, `similar-patch` (a random image), `find`.
     /// - Returns: one line of JSON: milliseconds at the 50th, 90th, 99th percentile and at most.
     static func run(socket: String, kind: String, count: Int) throws -> String {
         let client = try WireClient(path: socket, name: "saed-bench")
         var random = SystemRandomNumberGenerator()
         let views = try client.ask(.with { $0.views = .init() }).views.views
         guard let view = views.first, count > 0 else { throw UsageError(text: "the daemon has no view") }
-        let images = kind == "show" ? try someImages(client, of: Int(view.snapshots)) : []
+        let images = ["show", "explain", "steer", "similar", "similar-patch"].contains(kind) ? try someImages(client, of: Int(view.snapshots)) : []
         var times: [Double] = []
         for i in 0..<count + 10 {
             let request = try question(kind, view, views[views.count - 1], images, &random)
@@ -50,6 +50,21 @@ enum Ask {
                 request.show.view = view.name
                 request.show.image.text = images.randomElement(using: &random) ?? ""
                 request.show.patch = .with { $0.row = 3; $0.column = 5 }
+            case "explain":
+                request.explain.image.text = images.randomElement(using: &random) ?? ""
+                request.explain.base = view.name
+                request.explain.adapted = other.name
+            case "steer":
+                request.steer.view = view.name
+                request.steer.image.text = images.randomElement(using: &random) ?? ""
+                request.steer.edits = [.with { $0.latent = UInt32.random(in: 0..<view.latents, using: &random); $0.to = 5 }]
+            case "similar", "similar-patch":
+                request.similar.view = view.name
+                request.similar.image.text = images.randomElement(using: &random) ?? ""
+                if kind == "similar-patch" { request.similar.patch = .with { $0.row = 5; $0.column = 5 } }
+            case "find":
+                request.find.view = view.name
+                request.find.text = ["a red star", "brick", "a striped heart", "two blue rings on grass", "night"].randomElement(using: &random) ?? ""
             case "latents":
                 request.latents.view = view.name
                 request.latents.limit = 25

@@ -9,6 +9,7 @@
 //   Answers are one line of JSON each.
 //   saed-bench synthesize ROOT IMAGES       writes a root with a large store
 //   saed-bench ablate FOLDER DENSITY ROUNDS ablation on stored latents beside full passes
+//   saed-bench explain FOLDER DENSITY ROUNDS explaining and steering beside the passes above the hook that they need
 //   saed-bench ask SOCKET QUESTION COUNT    asks a running daemon, prints percentiles
 
 import Foundation
@@ -27,12 +28,15 @@ do {
     case ("ablate", 4):
         guard let rounds = Int(arguments[4]), rounds > 0 else { throw UsageError(text: "'\(arguments[4])' is no number of rounds") }
         print(try Ablate.run(root: arguments[2], density: arguments[3], threads: 2, rounds: rounds))
+    case ("explain", 4):
+        guard let rounds = Int(arguments[4]), rounds > 0 else { throw UsageError(text: "'\(arguments[4])' is no number of rounds") }
+        print(try Explain.run(root: arguments[2], density: arguments[3], threads: 2, rounds: rounds))
     case ("ask", 4):
         guard let count = Int(arguments[4]) else { throw UsageError(text: "'\(arguments[4])' is no number of questions") }
         print(try Ask.run(socket: arguments[2], kind: arguments[3], count: count))
     default:
         throw UsageError(
-            text: "usage: saed-bench prepare FOLDER full|tiny, serve FOLDER THREADS, synthesize ROOT IMAGES, ablate FOLDER DENSITY ROUNDS, or ask SOCKET QUESTION COUNT")
+            text: "usage: saed-bench prepare FOLDER full|tiny, serve FOLDER THREADS, synthesize ROOT IMAGES, ablate FOLDER DENSITY ROUNDS, explain FOLDER DENSITY ROUNDS, or ask SOCKET QUESTION COUNT")
     }
 } catch {
     FileHandle.standardError.write(Data("saed-bench: \(error)\n".utf8))
