@@ -405,15 +405,21 @@ def picture(browser, path, output):
     page = opened.page
     page.evaluate("document.querySelectorAll('section:not(#accuracy, #patches), .theme, footer, #accuracy .lede').forEach((e) => e.remove())")
     page.evaluate("document.querySelectorAll('section').forEach((e) => (e.style.marginBottom = '1.5rem'))")
-    # The patch where a latent with a sure name is strongest, and that latent.
-    sure = {l[0] for l in opened.data["latents"] if l[1] and l[1][1]}
-    tokens = opened.data["viewer"][0]["tokens"][1:]
-    _, place, latent = max((flat[i + 2], place, flat[i]) for place, flat in enumerate(tokens) for i in range(0, len(flat), 3) if flat[i] in sure or not sure)
+    # Where a latent with a sure name that the label has is strongest; else any latent with a sure name; else any.
+    words = {l[0]: opened.text(l[1][0]) for l in opened.data["latents"] if l[1] and l[1][1]}
+    found = []
+    for at, viewer in enumerate(opened.data["viewer"]):
+        label = opened.text(viewer["label"]) if viewer["label"] >= 0 else ""
+        for place, flat in enumerate(viewer["tokens"][1:]):
+            found += [(words.get(flat[i], "?") in label, flat[i] in words, flat[i + 2], at, place, flat[i]) for i in range(0, len(flat), 3)]
+    *_, at, place, latent = max(found)
+    page.locator("#viewer [role=option]").nth(at).click()
     page.locator(f"#viewer [data-cell='{place}']").click()
     page.locator(f"#viewer-panel [data-row='{latent}']").hover()
     page.evaluate("scrollTo(0, 0)")
     page.evaluate("document.activeElement.blur()")
     page.wait_for_timeout(200)
+    page.evaluate("document.querySelectorAll('[aria-current]').forEach((a) => a.removeAttribute('aria-current'))")
     page.screenshot(path=output, full_page=True)
     opened.close()
 

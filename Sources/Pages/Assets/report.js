@@ -200,7 +200,7 @@ for (const [latent, , left, joined, before, after] of data.latents) {
 const allFlows = [...flows.values()].sort((a, b) => b.weight - a.weight);
 
 (() => {
-  const host = find("flow-figure"), list = find("flow-list"), said1 = find("flow-said");
+  const host = find("flow-figure"), list = find("flow-list"), told = find("flow-said");
   if (!host) return;
   let chosen = -1;
   const nodeName = (n) => (typeof n === "number" ? className(n) : n === "other" ? "other classes" : special[n]);
@@ -235,13 +235,12 @@ const allFlows = [...flows.values()].sort((a, b) => b.weight - a.weight);
 
   function draw(width) {
     const most = 13;
-    let stages, shown = allFlows;
+    let stages;
     if (chosen < 0) {
       const into = side(allFlows.filter((l) => typeof l.to === "number"), "to", most), from = side(allFlows.filter((l) => typeof l.from === "number"), "from", most);
       const merged = merge(allFlows, from, into);
       // What neither side names is told in words: as a ribbon it would hide the others.
       stages = [merged.filter((l) => !((l.from === "other" || typeof l.from !== "number") && (l.to === "other" || typeof l.to !== "number")))];
-      shown = stages[0];
     } else {
       const into = allFlows.filter((l) => l.to === chosen && l.from !== chosen), out = outOf(chosen);
       stages = [merge(into, side(into, "from", 20), new Set([chosen])), merge(out, new Set([chosen]), side(out, "to", 20))];
@@ -314,7 +313,6 @@ const allFlows = [...flows.values()].sort((a, b) => b.weight - a.weight);
       }
     });
     host.replaceChildren(svg);
-    return shown;
   }
 
   // A latent that left this class went to the classes it joined, in equal shares.
@@ -338,7 +336,7 @@ const allFlows = [...flows.values()].sort((a, b) => b.weight - a.weight);
     if (chosen < 0) {
       const named = allFlows.filter((l) => typeof l.from === "number" && typeof l.to === "number");
       const between = named.reduce((sum, l) => sum + l.weight, 0);
-      said1.textContent = `${plural(total, "move")} in all, ${whole(between)} of them from one class to another; the largest are drawn. Choose a class to see all of its own.`;
+      told.textContent = `${plural(total, "move")} in all, ${whole(between)} of them from one class to another; the largest are drawn. Choose a class to see all of its own.`;
       const { table } = sortable(allFlows.slice(0, 200), [
         { title: "Left", first: true, value: (l) => nodeName(l.from), cell: (l) => said(nodeName(l.from)) },
         { title: "Joined", value: (l) => nodeName(l.to), cell: (l) => said(nodeName(l.to)) },
@@ -349,7 +347,7 @@ const allFlows = [...flows.values()].sort((a, b) => b.weight - a.weight);
       return;
     }
     const came = data.latents.filter((l) => l[3].includes(chosen)), went = data.latents.filter((l) => l[2].includes(chosen)), c = data.classes[chosen];
-    said1.replaceChildren(said(className(chosen)), `: ${plural(came.length, "latent")} joined its first ${data.k} (orange), ${whole(went.length)} left (blue), ${c[7]} stayed. Accuracy ${percent(c[2])} → ${percent(c[3])}.`);
+    told.replaceChildren(said(className(chosen)), `: ${plural(came.length, "latent")} joined its first ${data.k} (orange), ${whole(went.length)} left (blue), ${c[7]} stayed. Accuracy ${percent(c[2])} → ${percent(c[3])}.`);
     const item = (l, others, none) => h("li", {}, link(l[0]), h("span", { class: "dim" }, others.length ? [none[0], few(others)] : none[1]));
     list.replaceChildren(h("div", { class: "two" },
       h("div", {}, h("h3", {}, "Joined"), h("ul", { class: "plainlist" }, came.map((l) => item(l, l[2], [" from ", l[4] > 0 ? ` served ${plural(l[4], "class", "classes")}, serves ${l[5]}` : " served no class before"])))),
