@@ -163,8 +163,8 @@ private struct MatchSums {
         matches.bounds[Int(image)] += term.weight * min(term.value, term.scale * posting.peak)
         let mean = posting.mean * Float(layout.patches) / Float(posting.active)
         let part = term.weight * min(term.value, term.scale * mean)
-        // A latent on most patches is as good as everywhere.
-        guard 2 * posting.active <= layout.patches else {
+        // A latent on most patches is as good as everywhere. (No posting of ours has its peak beyond the grid.)
+        guard 2 * posting.active <= layout.patches, posting.peakPatch < layout.patches else {
             everywhere[posting.slot] += part
             return
         }

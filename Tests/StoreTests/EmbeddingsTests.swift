@@ -268,6 +268,40 @@ private func check(_ store: Store, _ view: ViewRecord, _ random: inout Seeded, _
         #expect(table.nearest(to: snapshots[0].embedding, count: 5) { $0.rawValue > 1 }.map(\.image.rawValue) == [2, 3])
     }
 
+    /// Three images with the same values of latents 3 and 8: side by side, on one row far apart, in opposite corners.
+    @Test(arguments: [false, true]) func latentsSideBySideAreABetterCandidateThanApart(sealed: Bool) throws {
+        let folder = try TemporaryFolder()
+        let layout = TokenLayout(rows: 7, columns: 9)
+        let fixture = try Fixture(folder.path, shape: Shape(layout: layout, latents: 20))
+        func snapshot(_ name: String, _ places: [UInt32: (row: Int, column: Int)]) throws -> Snapshot {
+            var rows = SparseRows(width: 20)
+            for token in 0..<layout.count {
+                for (latent, place) in places.sorted(by: { $0.key < $1.key }) where token > 0 {
+                    let distance = (abs((token - 1) / 9 - place.row), abs((token - 1) % 9 - place.column))
+                    guard distance.0 <= 1, distance.1 <= 1 else { continue }
+                    rows.indices.append(latent)
+                    rows.values.append(distance == (0, 0) ? 1.5 : 1)
+                }
+                rows.indptr.append(rows.indices.count)
+            }
+            try fixture.addImage(name)
+            return Snapshot(image: ContentHash(of: name), layout: layout, latents: rows, embedding: [Float](repeating: 1, count: 8))
+        }
+        try fixture.store.append(
+            [
+                snapshot("beside", [3: (2, 2), 8: (2, 3)]), snapshot("row", [3: (3, 1), 8: (3, 7)]),
+                snapshot("corners", [3: (1, 1), 8: (5, 7)]),
+            ], to: fixture.view.id)
+        if sealed { try fixture.store.sealOpenSegments(of: fixture.view.id) }
+        let moment = try fixture.store.moment(of: fixture.view.id)
+        let terms = [3, 8].map { MatchTerm(latent: $0, weight: 2, value: 3, scale: 1) }
+        let found = try fixture.store.matches(of: terms, by: .patch, moment, mask: fixture.store.presentImages(moment))
+        // Both peaks together; a disc of 9 patches is a square of 3 x 3 here.
+        #expect(found.bounds == [0, 6, 6, 6])
+        let mean = Float(2 * (8 + 1.5) / 9.0)
+        #expect(zip(found.estimates, [0, (6 + 2 * mean) / 2, (6 + mean) / 2, (6 + mean) / 2]).allSatisfy { abs($0 - $1) < 1e-4 }, "\(found.estimates)")
+    }
+
     /// A purge in the middle of a question about postings is an error that says so; the asker asks again (`Concepts` does).
     @Test func questionsDuringWritesAndPurgesTellOfTheSnapshots() throws {
         let folder = try TemporaryFolder()
