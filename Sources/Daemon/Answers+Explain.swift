@@ -86,8 +86,7 @@ extension Answers {
         if let place = ClassNames(classes).place(of: name) { return place }
         throw WireFailure(
             .notFound, "'\(name)' is none of the \(classes.count) classes of model '\(plan.model.name)'",
-            remedy: "there are " + classes.prefix(8).joined(separator: ", ") + (classes.count > 8 ? ", ...; saectl classes lists them" : ""),
-            candidates: Array(classes.prefix(20)))
+            remedy: "there are " + classes.prefix(8).joined(separator: ", ") + (classes.count > 8 ? ", ...; saectl classes lists them" : ""))
     }
 
     /// What is stored of an image that the user chose.
