@@ -10,12 +10,12 @@ latents' patches show. Writes `names` in MODELS/figures.json and the card's part
 A name is *right* when its value is, of all values of all factors, the one that the latent's
 activation tells best from other patches (the largest AUROC over the labelled patches of the 800
 scenes behind the card's other figures), or one that it tells with AUROC above 0.9. It is *strong*
-when that value's AUROC is above 0.75: many latents are for a part of their value (arrows that
-point right) and are silent on the rest. Words that are no factor value count as wrong.
+when that value's AUROC is above 0.75: many latents fire on a part of their value and are
+silent on the rest. Words that are no factor value count as wrong.
 
 Nothing was tuned on these scenes: the recipe was chosen on scenes of other seeds (700,000 on).
-The same latents' behaviour was known from those; that it isn't fitted to them was tried on two
-SAEs of other training seeds, which nothing was chosen on (`--sae`).
+The shipped SAE's latents were known from those, and its constants were settled with two SAEs of
+other training seeds (1 and 2) in sight; `--sae` measures one that nothing was chosen on.
 """
 
 from __future__ import annotations
