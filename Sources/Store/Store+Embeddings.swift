@@ -53,11 +53,11 @@ extension Store {
         map(&kept, of: view)
         let table = images.withLock { $0 }
         let present = view.segments.flatMap(\.images).filter { $0 != Segment.hole && table.isPresent($0) }.sorted()
-        let missing = present.filter { kept.place(of: $0) < 0 }
-        let dead = kept.rows.images.count + missing.count - present.count
+        let dead = kept.rows.images.count - present.count { kept.place(of: $0) >= 0 }
         if dead > options.deadEmbeddingsMax, dead > present.count {
             try compact(&kept, to: present.filter { kept.place(of: $0) >= 0 }, of: view)
         }
+        let missing = present.filter { kept.place(of: $0) < 0 }
         if try !read(missing, into: &kept, of: view) {
             // A purge of the view took the file away in the middle: what is left is read once more, into another.
             _ = try read(present.filter { kept.place(of: $0) < 0 }, into: &kept, of: view)
@@ -149,7 +149,10 @@ extension Store {
             guard rename(temporary, path) == 0 else { throw StoreError.system("rename", path, errno) }
         } catch {
             unlink(temporary)
-            throw error
+            // A purge of the view took both files away: what is left of it is read anew.
+            guard case .io(_, _, ENOENT, _) = error else { throw error }
+            kept = KeptEmbeddings(EmbeddingRows(width: width))
+            return
         }
         kept = KeptEmbeddings(EmbeddingRows(path: path, shape: view.shape) ?? EmbeddingRows(width: width))
     }

@@ -54,7 +54,7 @@ extension Store {
         func isCounted(_ image: Int64) -> Bool { image < old.counted.count && old.counted[Int(image)] }
         let gone = old.counted.indices.count { old.counted[$0] && !($0 < present.count && present[$0]) }
         let lost = gone > 0 ? old.strongest.latents(losing: present) : []
-        guard lost.count <= old.strongest.latents / 4 else { return nil }
+        guard lost.count <= options.lostLatentsMax ?? (old.strongest.latents / 4) else { return nil }
         var kept = old, fresh = 0
         let patches = view.shape.layout.patches
         for segment in segments {

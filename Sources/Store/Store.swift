@@ -35,6 +35,8 @@ public struct StoreOptions: Sendable {
     package var singleImagesMax = 64
     /// Rows of images that are gone are left in an embedding file until they are so many, and more than half.
     package var deadEmbeddingsMax = 1024
+    /// Where images went, the strongest of so many of a view's latents are looked up again; of more, all are found anew.
+    package var lostLatentsMax: Int?
     package var faults: FaultInjector?
 
     public init() {}

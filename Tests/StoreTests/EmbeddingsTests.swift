@@ -89,6 +89,7 @@ private func check(_ store: Store, _ view: ViewRecord, _ random: inout Seeded, _
         options.sealImages = Int.random(in: 3...12, using: &random)
         options.singleImagesMax = [0, 2, 64].randomElement(using: &random)!
         options.deadEmbeddingsMax = [0, 3, 1024].randomElement(using: &random)!
+        options.lostLatentsMax = [nil, 1000].randomElement(using: &random)!
         let shape = Shape(layout: TokenLayout(rows: 2, columns: 2, prompts: seed % 2 == 0 ? 1 : 0), latents: 40, embedding: 21)
         var fixture = try Fixture(folder.path, shape: shape, options: options)
         var known: [String] = [], paths: [String] = []
@@ -306,7 +307,7 @@ private func check(_ store: Store, _ view: ViewRecord, _ random: inout Seeded, _
     @Test func questionsDuringWritesAndPurgesTellOfTheSnapshots() throws {
         let folder = try TemporaryFolder()
         var options = StoreOptions()
-        (options.sealImages, options.deadEmbeddingsMax, options.singleImagesMax) = (8, 6, 2)
+        (options.sealImages, options.deadEmbeddingsMax, options.singleImagesMax, options.lostLatentsMax) = (8, 6, 2, 1000)
         let fixture = try Fixture(folder.path, shape: Shape(latents: 60), options: options)
         let store = fixture.store, view = fixture.view.id
         let names = (0..<48).map { "n\($0)" }
