@@ -36,6 +36,7 @@ let package = Package(
         .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CMalloc"),
+        .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .target(name: "CDNNL", linkerSettings: [.linkedLibrary("dnnl"), .linkedLibrary("gomp")]),
         .target(name: "CImageShims", linkerSettings: [.linkedLibrary("jpeg")]),
         .target(name: "CInotify"),
@@ -43,6 +44,7 @@ let package = Package(
         .target(name: "CSandbox"),
 
         .target(name: "Basics", dependencies: ["CCrypto"]),
+        .target(name: "Systemd", dependencies: ["CSystemd"]),
         .target(name: "Kernels", dependencies: ["CDNNL"]),
         .target(name: "Checkpoints", dependencies: ["Basics"]),
         .target(name: "Imaging", dependencies: ["CImageShims", "CWebP", "CZlib"], exclude: ["FORMATS.md"]),
@@ -65,7 +67,7 @@ let package = Package(
             name: "Daemon",
             dependencies: [
                 "Basics", "Imaging", "Decoding", "CLIP", "SAE", "Kernels", "Interventions", "Store", "Concepts", "Ingest", "Pages", "Wire", "WireNIO",
-                "TOMLKit",
+                "Systemd", "TOMLKit",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -88,6 +90,7 @@ let package = Package(
             ]),
 
         .testTarget(name: "BasicsTests", dependencies: ["Basics"]),
+        .testTarget(name: "SystemdTests", dependencies: ["Systemd"]),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Basics"], resources: [.copy("Golden")]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Basics"], resources: [.copy("Golden")]),
         .testTarget(name: "ImagingTests", dependencies: ["Imaging", "CZlib"], exclude: ["Golden"]),
@@ -106,7 +109,7 @@ let package = Package(
         .testTarget(name: "WireTests", dependencies: ["Wire", "WireNIO", "Basics"]),
         .testTarget(name: "SaectlTests", dependencies: ["SaectlKit", "Wire", "WireNIO"], exclude: ["Golden"]),
         .testTarget(name: "PagesTests", dependencies: ["Pages", "Imaging", "Basics"]),
-        .testTarget(name: "DaemonTests", dependencies: ["Daemon"]),
+        .testTarget(name: "DaemonTests", dependencies: ["Daemon", "Ingest", "Basics", .product(name: "Logging", package: "swift-log")]),
         .testTarget(name: "SystemTests", dependencies: ["Basics", "Checkpoints", "CLIP", "Imaging"]),
     ],
     swiftLanguageModes: [.v6],

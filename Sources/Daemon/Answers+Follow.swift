@@ -132,7 +132,7 @@ extension Answers {
         var event = Saed_Event()
         event.timeMs = milliseconds(timed.time.timeIntervalSince1970)
         switch timed.event {
-        case let .committed(image, path, label, view, latents):
+        case let .committed(image, path, label, view, latents, _):
             event.kind = .committed
             event.image = image.hex
             event.path = path.map(absolute) ?? ""
@@ -144,12 +144,14 @@ extension Answers {
             event.path = absolute(path)
             event.image = image.hex
             event.label = label ?? ""
-        case let .pathMoved(from, to):
+        case let .pathMoved(from, to, image):
             event.kind = .pathMoved
+            event.image = image?.hex ?? ""
             event.path = absolute(to)
             event.text = absolute(from)
-        case let .pathRemoved(path):
+        case let .pathRemoved(path, image):
             event.kind = .pathRemoved
+            event.image = image?.hex ?? ""
             event.path = absolute(path)
         case let .failed(path, reason, quarantine):
             event.kind = .failed
@@ -224,8 +226,8 @@ private final class Followed: Sendable {
     func hear(_ event: IngestEvent, absolute: (String) -> String) {
         state.withLock { state in
             switch event {
-            case let .committed(image, _, _, _, _): state.touched.formUnion(state.byImage[image] ?? [])
-            case let .pathAdded(path, _, _), let .pathRemoved(path), let .failed(path, _, _):
+            case let .committed(image, _, _, _, _, _): state.touched.formUnion(state.byImage[image] ?? [])
+            case let .pathAdded(path, _, _), let .pathRemoved(path, _), let .failed(path, _, _):
                 let path = absolute(path)
                 let sent = path.hasPrefix(folder) ? String(path.dropFirst(folder.count)) : path
                 if state.open.contains(sent) { state.touched.insert(sent) }

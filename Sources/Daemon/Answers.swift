@@ -115,7 +115,7 @@ final class Answers: RequestHandler {
         } catch {
             let failure = WireFailure.from(error)
             switch (failure.code, request.body) {
-            case (.internal, _): log.error("request '\(request.title)' failed: \(error)")
+            case (.internal, _): log.log(.requestFailed, .error, "request '\(request.title)' failed: \(error)", ["SAED_REQUEST": request.title])
             case (_, .modelAdd), (_, .saeAdd), (_, .classesSet), (_, .adapterAdd), (_, .adapterChange), (_, .saeRandom), (_, .imageRemove), (_, .collect): log.warning("request '\(request.title)' of \(peer) failed: \(error)")
             default: break
             }

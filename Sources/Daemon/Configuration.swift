@@ -28,6 +28,7 @@ public struct Configuration: Sendable, Equatable {
     public var readers = ["*"]
     public var admins: [String] = []
     public var logLevel = "info"
+    public var logImages = true
 
     public init() {}
 
@@ -85,6 +86,7 @@ extension Configuration {
         names("access", "readers", "users, '@groups' or '*' who may ask; the socket's mode decides before", \.readers),
         names("access", "admins", "those who may also change something: add models, set classes, remove; root and saed's own user may", \.admins),
         choice("log", "level", "how much is logged", \.logLevel, ["trace", "debug", "info", "notice", "warning", "error"]),
+        flag("log", "images", "an entry in the journal for what happens to each image", \.logImages),
     ]
 
     private typealias Path<Value> = WritableKeyPath<Configuration, Value> & Sendable
@@ -184,6 +186,15 @@ extension Configuration {
             }
         }
         return configuration
+    }
+
+    /// Settings that are taken up while saed runs.
+    private static let live: Set<String> = ["log.level", "log.images"]
+
+    /// What differs from the configuration in force: what a reload changes, and what waits for a restart.
+    package func changes(from old: Configuration) -> (live: [String], restart: [String]) {
+        let changed = Configuration.settings.filter { $0.show(self) != $0.show(old) }.map(\.key)
+        return (changed.filter(Configuration.live.contains), changed.filter { !Configuration.live.contains($0) })
     }
 
     private static func unknown(key: String, file: String) -> ConfigurationError {

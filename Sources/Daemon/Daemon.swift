@@ -8,14 +8,15 @@ import Ingest
 import Logging
 import ServiceLifecycle
 import Store
+import Systemd
 import UnixSignals
-import Wire
-import WireNIO
 
 /// A saed daemon on one root folder.
 public struct Daemon: Sendable {
     public let root: String
     public let configuration: Configuration
+    /// Read at the start and again at each reload; nil: defaults.
+    let configurationFile: String?
 
     /// - Parameters:
     ///   - root: made where there is none.
@@ -25,23 +26,36 @@ public struct Daemon: Sendable {
         let absolute = root.hasPrefix("/") ? root : FileManager.default.currentDirectoryPath + "/" + root
         self.root = (absolute as NSString).standardizingPath
         let own = self.root + "/saed.toml"
-        if let configurationFile {
-            configuration = try Configuration.read(file: configurationFile).resolved(root: self.root)
-        } else if FileManager.default.fileExists(atPath: own) {
-            configuration = try Configuration.read(file: own).resolved(root: self.root)
+        self.configurationFile = configurationFile ?? (FileManager.default.fileExists(atPath: own) ? own : nil)
+        configuration = try Daemon.read(configurationFile: self.configurationFile, root: self.root)
+    }
+
+    static func read(configurationFile: String?, root: String) throws(ConfigurationError) -> Configuration {
+        guard let configurationFile else { return Configuration().resolved(root: root) }
+        return try Configuration.read(file: configurationFile).resolved(root: root)
+    }
+
+    /// Says why a daemon could not start or go on, where its log goes.
+    public static func tell(_ error: any Error) {
+        if Journal.isOurs {
+            Logs(Configuration()).daemon.log(.startFailed, .critical, "\(error)")
         } else {
-            configuration = Configuration().resolved(root: self.root)
+            FileHandle.standardError.write(Data("saed: \(error)\n".utf8))
         }
     }
 
     /// Runs until SIGTERM or SIGINT. What was computed is committed before it returns.
     public func run() async throws {
-        let log = makeLog()
+        let started = ContinuousClock.now
+        // First: a program that is started later must not get it.
+        let inherited = try inheritedSocket()
+        let logs = Logs(configuration), log = logs.daemon
         try makeFolders()
 
         let activity = Activity()
         // Before anything can happen, so that nothing goes unlogged.
         let events = activity.listen()
+        ServiceManager.notify(.status("opening the store"))
         let store = try openStore(log)
         let registry = try Registry(store: store, activity: activity)
         try prepare(registry, log)
@@ -52,7 +66,7 @@ public struct Daemon: Sendable {
 
         let logging = Task {
             for await event in events {
-                EventLog(log: log).write(event.event)
+                EventLog(log: log, images: logs.images).write(event.event)
                 if case .idle = event.event { answers.prepareTables() }
             }
         }
@@ -60,7 +74,11 @@ public struct Daemon: Sendable {
             configuration: .init(
                 services: [
                     .init(service: IngestService(ingest: ingest)),
-                    .init(service: ServerService(answers: answers, socket: configuration.socket, drop: ingest.dropFolder, log: log)),
+                    .init(service: ReloadService(daemon: self, logs: logs)),
+                    .init(
+                        service: ServerService(
+                            answers: answers, socket: configuration.socket, inherited: inherited, drop: ingest.dropFolder, log: log,
+                            started: started)),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: Logger(label: "lifecycle") { _ in SwiftLogNoOpLogHandler() }))
@@ -74,13 +92,15 @@ public struct Daemon: Sendable {
         activity.finish()
         await logging.value
         try store.close()
-        log.notice("saed has stopped")
+        log.log(.stopped, .notice, "saed has stopped")
     }
 
-    private func makeLog() -> Logger {
-        var log = Logger(label: "saed") { _ in StderrLog() }
-        log.logLevel = Logger.Level(rawValue: configuration.logLevel) ?? .info
-        return log
+    private func inheritedSocket() throws -> InheritedSocket? {
+        let sockets = try InheritedSocket.take()
+        guard sockets.count <= 1 else {
+            throw ConfigurationError(description: "\(sockets.count) sockets were handed over, saed listens at one: give the socket unit one ListenStream=")
+        }
+        return sockets.first
     }
 
     private func makeFolders() throws {
@@ -99,12 +119,18 @@ public struct Daemon: Sendable {
         let store = try Store.open(folder: configuration.store, options: options)
         if !store.recovery.isClean {
             for (file, bytes) in store.recovery.truncated.sorted(by: { $0.key < $1.key }) {
-                log.notice("'\(file)': \(bytes) bytes that were not committed were cut off")
+                log.log(
+                    .bytesCut, .notice, "'\(file)': \(bytes) bytes that were not committed were cut off",
+                    ["SAED_FILE": file, "SAED_BYTES": "\(bytes)"])
             }
-            for file in store.recovery.short { log.error("'\(file)' is shorter than the catalog says; its missing snapshots are made again") }
+            for file in store.recovery.short {
+                log.log(
+                    .segmentShort, .error, "'\(file)' is shorter than the catalog says; its missing snapshots are made again",
+                    ["SAED_FILE": file])
+            }
         }
         let again = try store.discardDamaged()
-        if again > 0 { log.warning("\(again) damaged snapshots are made again") }
+        if again > 0 { log.log(.snapshotsDamaged, .warning, "\(again) damaged snapshots are made again", ["SAED_SNAPSHOTS": "\(again)"]) }
         return store
     }
 
@@ -112,10 +138,12 @@ public struct Daemon: Sendable {
         try registry.dropMissing()
         guard configuration.embedded else { return try Embedded.remove(from: registry) }
         guard let folder = Embedded.folder() else {
-            log.warning("the model that comes with saed was not found; set SAED_MODELS to its folder, or models.embedded = false")
+            log.log(
+                .embeddedMissing, .warning,
+                "the model that comes with saed was not found; set SAED_MODELS to its folder, or models.embedded = false")
             return
         }
-        for trouble in Embedded.register(in: registry, folder: folder) { log.error("\(trouble)") }
+        for trouble in Embedded.register(in: registry, folder: folder) { log.log(.embeddedBroken, .error, trouble) }
     }
 
     private var sandbox: ImageDecoder.Sandbox {
@@ -138,57 +166,7 @@ public struct Daemon: Sendable {
         options.watch.settleRenamed = configuration.settleRenamed
         options.watch.pollInterval = configuration.pollInterval
         options.releaseAfter = configuration.releaseAfter
+        if let watchdog = Watchdog() { options.pulse = Pulse(every: watchdog.pause, beat: watchdog.feed) }
         return options
-    }
-}
-
-/// What clients do wrong, in the log.
-private func observe(_ event: WireEvent, _ log: Logger) {
-    switch event {
-    case let .connected(peer): log.trace("\(peer) connected")
-    case let .disconnected(peer): log.trace("\(peer) gone")
-    case let .refused(peer, failure): log.warning("\(peer) was refused: \(failure)")
-    case let .requestFailed(peer, request, failure): log.debug("\(peer): \(request): \(failure)")
-    }
-}
-
-/// Ingest as a service: starts, tells of rest and work, and stops when asked.
-private struct IngestService: Service {
-    let ingest: Ingest
-
-    func run() async throws {
-        ingest.start()
-        await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                ingest.noteIdle()
-                try? await Task.sleep(for: .milliseconds(500))
-            }
-        }
-        // Blocking joins of threads belong on a thread that may block.
-        await withCheckedContinuation { continuation in
-            Thread.detachNewThread {
-                ingest.stop()
-                continuation.resume()
-            }
-        }
-    }
-}
-
-/// The server as a service. Services stop in reverse order: no request comes in while the ingest ends.
-///
-/// It listens only here, when signals are handled already: who has an answer may send SIGTERM.
-private struct ServerService: Service {
-    let answers: Answers
-    let socket: String
-    let drop: String
-    let log: Logger
-
-    func run() async throws {
-        let server = try await WireServer.listen(
-            at: socket, name: "saed \(SaedVersion.current)", handler: answers, observe: { observe($0, log) })
-        answers.warmUp()
-        log.notice("saed \(SaedVersion.current) is ready", metadata: ["SAED_SOCKET": "\(socket)", "SAED_DROP": "\(drop)"])
-        try? await gracefulShutdown()
-        await server.stop()
     }
 }

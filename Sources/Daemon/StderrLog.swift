@@ -8,8 +8,15 @@ import Synchronization
 ///
 /// A line is one `write`, so that lines of several threads never mix.
 struct StderrLog: LogHandler {
+    let threshold: LogThreshold
     var metadata: Logger.Metadata = [:]
-    var logLevel: Logger.Level = .info
+
+    init(threshold: LogThreshold) { self.threshold = threshold }
+
+    var logLevel: Logger.Level {
+        get { threshold.level }
+        set { threshold.level = newValue }
+    }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
@@ -43,7 +50,7 @@ struct StderrLog: LogHandler {
     }
 
     /// File names come from outside: control characters must not forge lines or move the cursor.
-    private static func oneLine(_ text: String) -> String {
+    static func oneLine(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
         return text.unicodeScalars.map { scalar in
             scalar.properties.generalCategory == .control ? String(format: "\\x%02x", scalar.value) : String(scalar)

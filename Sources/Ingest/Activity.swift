@@ -7,11 +7,13 @@ import Synchronization
 
 /// One thing that an operator or a client cares about.
 public enum IngestEvent: Sendable {
-    /// A snapshot is on disk and in the catalog. `latents` are active entries over all tokens.
-    case committed(image: ContentHash, path: String?, label: String?, view: ViewName, latents: Int)
+    /// A snapshot is on disk and in the catalog. `latents` are active entries over all tokens; `took` is from the moment
+    /// in which its batch came to the compute thread.
+    case committed(image: ContentHash, path: String?, label: String?, view: ViewName, latents: Int, took: Duration)
     case pathAdded(path: String, image: ContentHash, label: String?)
-    case pathMoved(from: String, to: String)
-    case pathRemoved(path: String)
+    /// `image` is nil for a folder, or what is no image.
+    case pathMoved(from: String, to: String, image: ContentHash?)
+    case pathRemoved(path: String, image: ContentHash?)
     /// A file can't be used. `quarantine` is where it lies now, nil where it was left in its place.
     case failed(path: String, reason: String, quarantine: String?)
     case modelAdded(name: String)

@@ -57,10 +57,10 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
     func start() {
         for number in 0..<threads {
             let thread = Thread { [self] in
+                Thread.current.name = "decode-\(number)"
                 while let item = next() { prepare(item) }
                 ended.leave()
             }
-            thread.name = "decode-\(number)"
             thread.stackSize = 4 << 20
             ended.enter()
             thread.start()

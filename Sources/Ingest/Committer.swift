@@ -11,10 +11,12 @@ final class Committer: @unchecked Sendable {  // guarded by `condition`; `thread
         let plan: ViewPlan
         let items: [WorkItem]
         let snapshots: [Snapshot]
+        let began: ContinuousClock.Instant
     }
 
     private let store: Store
     private let activity: Activity
+    private let pulse: Pulse?
     private let onCommitted: @Sendable (Batch) -> Void
     private let onRefused: @Sendable (WorkItem) -> Void
     private let condition = NSCondition()
@@ -25,21 +27,22 @@ final class Committer: @unchecked Sendable {  // guarded by `condition`; `thread
 
     /// - Parameter onRefused: told of an item whose snapshot the store will never take.
     init(
-        store: Store, activity: Activity, onCommitted: @escaping @Sendable (Batch) -> Void,
+        store: Store, activity: Activity, pulse: Pulse? = nil, onCommitted: @escaping @Sendable (Batch) -> Void,
         onRefused: @escaping @Sendable (WorkItem) -> Void
     ) {
         self.store = store
         self.activity = activity
+        self.pulse = pulse
         self.onCommitted = onCommitted
         self.onRefused = onRefused
     }
 
     func start() {
         let thread = Thread { [self] in
+            Thread.current.name = "commit"
             run()
             ended.signal()
         }
-        thread.name = "commit"
         thread.start()
     }
 
@@ -96,6 +99,8 @@ final class Committer: @unchecked Sendable {  // guarded by `condition`; `thread
                 return commitEach(batch, error)
             } catch {
                 activity.emit(.warning("\(batch.snapshots.count) snapshots can't be written: \(error); trying again in \(Int(pause)) s"))
+                // A full disk is no hang: the compute thread may wait for this one meanwhile.
+                pulse?.beat()
                 condition.lock()
                 let deadline = Date(timeIntervalSinceNow: pause)
                 while mayRetry && condition.wait(until: deadline) {}
@@ -109,7 +114,7 @@ final class Committer: @unchecked Sendable {  // guarded by `condition`; `thread
             activity.emit(
                 .committed(
                     image: snapshot.image, path: item.image.path, label: item.image.label, view: batch.plan.name,
-                    latents: snapshot.latents.count))
+                    latents: snapshot.latents.count, took: .now - batch.began))
         }
         onCommitted(batch)
     }
@@ -126,7 +131,7 @@ final class Committer: @unchecked Sendable {  // guarded by `condition`; `thread
     private func commitEach(_ batch: Batch, _ error: StoreError) {
         guard batch.items.count == 1 else {
             for (item, snapshot) in zip(batch.items, batch.snapshots) {
-                commit(Batch(plan: batch.plan, items: [item], snapshots: [snapshot]))
+                commit(Batch(plan: batch.plan, items: [item], snapshots: [snapshot], began: batch.began))
             }
             return
         }

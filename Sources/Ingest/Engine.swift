@@ -12,11 +12,12 @@ import Store
 import Synchronization
 
 /// Runs everything that computes, on one thread of its own.
-final class Engine: @unchecked Sendable {  // `thread` is set once, before the thread starts; the rest is its own or locks
+final class Engine: @unchecked Sendable {  // `thread` is set once, before the thread starts; `began` is its own; the rest locks
     struct Options: Sendable {
         var batch: Int
         var linger: Duration
         var releaseAfter: Duration
+        var pulse: Pulse?
     }
 
     let library = ModelLibrary()
@@ -26,6 +27,7 @@ final class Engine: @unchecked Sendable {  // `thread` is set once, before the t
     private let onFailure: @Sendable ([ViewPlan], [WorkItem], any Error) -> Void
     private let onRelease: @Sendable () -> Void
     private var thread: Thread?
+    private var began = ContinuousClock.now
     private let ended = DispatchSemaphore(value: 0)
 
     /// - Parameters:
@@ -46,10 +48,11 @@ final class Engine: @unchecked Sendable {  // `thread` is set once, before the t
 
     func start() {
         let thread = Thread { [self] in
+            // Thread.name set from outside stays unknown to the system, and to top -H.
+            Thread.current.name = "compute"
             run()
             ended.signal()
         }
-        thread.name = "compute"
         thread.stackSize = 8 << 20
         self.thread = thread
         thread.start()
@@ -88,11 +91,12 @@ final class Engine: @unchecked Sendable {  // `thread` is set once, before the t
 
     private func run() {
         // Half the time of release, so that memory is back within 1.5 times of it at the latest.
-        let patience = max(.milliseconds(50), options.releaseAfter / 2)
+        let patience = min(max(.milliseconds(50), options.releaseAfter / 2), options.pulse?.every ?? .seconds(3600))
         while true {
+            options.pulse?.beat()
             switch queue.pop(max: options.batch, linger: options.linger, patience: patience) {
             case let .urgent(work):
-                for body in work { body() }
+                run(work)
             case let .batch(items):
                 compute(items)
             case .nothing:
@@ -103,9 +107,17 @@ final class Engine: @unchecked Sendable {  // `thread` is set once, before the t
         }
     }
 
+    private func run(_ questions: [@Sendable () -> Void]) {
+        for body in questions {
+            body()
+            options.pulse?.beat()
+        }
+    }
+
     // MARK: A batch
 
     private func compute(_ items: [Prepared]) {
+        began = .now
         let plans = unique(items.flatMap { $0.item.plans })
         for (_, plans) in Dictionary(grouping: plans, by: \.model.contentHash).sorted(by: { $0.key < $1.key }) {
             let ids = Set(plans.map(\.record.id))
@@ -139,7 +151,8 @@ final class Engine: @unchecked Sendable {  // `thread` is set once, before the t
             }
             compute(items, plans, vision, stream)
             // With many adapters a batch takes long: questions come in between.
-            for body in queue.popUrgent() { body() }
+            options.pulse?.beat()
+            run(queue.popUrgent())
         }
     }
 
@@ -185,7 +198,7 @@ final class Engine: @unchecked Sendable {  // `thread` is set once, before the t
         }
         for var batch in batches {
             for (k, i) in batch.members.enumerated() { batch.snapshots[k].embedding = Array(embeddings[i * projection..<(i + 1) * projection]) }
-            committer.push(Committer.Batch(plan: batch.plan, items: batch.members.map { members[$0].item }, snapshots: batch.snapshots))
+            committer.push(Committer.Batch(plan: batch.plan, items: batch.members.map { members[$0].item }, snapshots: batch.snapshots, began: began))
         }
     }
 

@@ -19,7 +19,7 @@ extension Ingest {
                     .unavailable, "'\(dropFolder)/\(path.path)' can't be deleted (\(String(cString: strerror(errno))))",
                     remedy: "let saed's user write in its folder, or delete it yourself")
             }
-            if try store.removePath(path.path) { activity.emit(.pathRemoved(path: path.path)) }
+            if try store.removePath(path.path) { activity.emit(.pathRemoved(path: path.path, image: image.hash)) }
             removed.append(path.path)
         }
         return removed

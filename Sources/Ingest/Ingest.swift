@@ -29,6 +29,7 @@ public struct IngestOptions: Sendable {
     public var sandbox: ImageDecoder.Sandbox?
     public var watch = WatchOptions()
     public var releaseAfter = Duration.seconds(600)
+    public var pulse: Pulse?
 
     public init(dropFolder: String, quarantineFolder: String) {
         self.dropFolder = dropFolder
@@ -86,7 +87,7 @@ public final class Ingest: Sendable {
             activity.emit(.warning("\($0)"))
         }
         committer = Committer(
-            store: store, activity: activity,
+            store: store, activity: activity, pulse: options.pulse,
             onCommitted: { [meter] batch in
                 meter.add(batch.items.count)
                 for item in batch.items { ledger.finished(item.image.id) }
@@ -94,7 +95,7 @@ public final class Ingest: Sendable {
             onRefused: { ledger.skip($0.image.id) })
         engine = Engine(
             committer: committer,
-            options: Engine.Options(batch: options.batch, linger: options.batchWait, releaseAfter: options.releaseAfter),
+            options: Engine.Options(batch: options.batch, linger: options.batchWait, releaseAfter: options.releaseAfter, pulse: options.pulse),
             onFailure: { plans, items, error in
                 registry.suspend(plans, reason: "\(error)")
                 for item in items { ledger.finished(item.image.id) }
@@ -194,8 +195,10 @@ public final class Ingest: Sendable {
     }
 
     /// Tells of the change between work and rest; called now and then by the daemon.
-    public func noteIdle() {
-        let busy = counts().queued > 0
+    @discardableResult
+    public func noteIdle() -> WorkCounts {
+        let counts = counts()
+        let busy = counts.queued > 0
         if isBusy.exchange(busy, ordering: .relaxed) != busy {
             activity.emit(busy ? .busy : .idle)
             told.withLock { $0 = .now }
@@ -206,6 +209,7 @@ public final class Ingest: Sendable {
                 if left > 0 { activity.emit(.backfill(view: plan.name, left: left)) }
             }
         }
+        return counts
     }
 
     private func isTimeToTell() -> Bool {

@@ -47,11 +47,11 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
 
     func start() {
         let thread = Thread { [self] in
+            Thread.current.name = "intake"
             watcher.start()
             while let event = watcher.next() { handle(event) }
             ended.signal()
         }
-        thread.name = "intake"
         thread.stackSize = 4 << 20
         thread.start()
     }
@@ -252,26 +252,32 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
     // MARK: Renames and removals
 
     private func move(_ from: String, _ to: String, _ isFolder: Bool) throws {
+        let image = isFolder ? nil : try image(at: from)
         if isFolder {
             try store.renameFolder(from, to: to, label: DropRole.label)
         } else {
             try store.renamePath(from, to: to, label: DropRole.label(of: to))
         }
         if isLibrary(from) { try removeLibrary(from) }
-        activity.emit(.pathMoved(from: from, to: to))
+        activity.emit(.pathMoved(from: from, to: to, image: image))
         ledger.unskipAll()
         onNewWork()
     }
 
     private func remove(_ path: String, _ isFolder: Bool) throws {
+        let image = isFolder ? nil : try image(at: path)
         let known = isFolder ? try store.removeFolder(path) > 0 : try store.removePath(path)
         if isLibrary(path) { try removeLibrary(path) }
         // What could not be used where it lay is no failure once it is gone.
         registry.forgetWaiting(absolute(path))
         if let failure = try store.catalog.failure(path: path), failure.quarantine == nil { try store.catalog.clearFailures(path: path) }
-        if known { activity.emit(.pathRemoved(path: path)) }
+        if known { activity.emit(.pathRemoved(path: path, image: image)) }
         ledger.unskipAll()
         onNewWork()
+    }
+
+    private func image(at path: String) throws -> ContentHash? {
+        try store.path(path).flatMap { try store.image($0.image) }?.hash
     }
 
     private func isLibrary(_ path: String) -> Bool {
@@ -321,7 +327,8 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         guarded("'\(path)'") {
             // No event tells of our own move: what the catalog had at this path is gone with it.
             if place != nil {
-                if try store.removePath(path) { activity.emit(.pathRemoved(path: path)) }
+                let image = try image(at: path)
+                if try store.removePath(path) { activity.emit(.pathRemoved(path: path, image: image)) }
                 if isLibrary(path) { try removeLibrary(path) }
             }
             try store.catalog.clearFailures(path: path)

@@ -52,7 +52,7 @@ struct Run: AsyncParsableCommand {
         do {
             try await Daemon(root: root, configurationFile: config).run()
         } catch {
-            FileHandle.standardError.write(Data("saed: \(error)\n".utf8))
+            Daemon.tell(error)
             throw ExitCode(1)
         }
     }

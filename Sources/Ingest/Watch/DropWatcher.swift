@@ -62,12 +62,12 @@ public final class DropWatcher: Sendable {
         guard first else { return }
         let begin = prologue.withLock { $0 }
         let thread = Thread { [engine, shared, finished] in
+            Thread.current.name = "watch"
             begin?()
             engine.run()
             shared.queue.close()
             finished.signal()
         }
-        thread.name = "saed-watch"
         thread.stackSize = 4 << 20
         thread.start()
     }
