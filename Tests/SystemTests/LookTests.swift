@@ -52,7 +52,7 @@ import Testing
         var planted = 0
         for image in images {
             for (adapter, latent) in [("hearts", 23), ("stars", 13), ("maple", -1)] {
-                let answer = try rig.json("explain", (image as NSString).lastPathComponent, "base..\(adapter)", "--top", "512")
+                let answer = try rig.json("explain", (image as NSString).lastPathComponent, "base..\(adapter)", "--top", "40")
                 let change = try #require(answer["change"] as? Double)
                 let parts = try #require(answer["parts"] as? [[String: Any]]).compactMap { $0["change"] as? Double }
                 #expect(parts.count == 5 && abs(parts.reduce(0, +) - change) < 1e-4, "\(parts), \(change)")
