@@ -22,13 +22,17 @@ public enum DecodeWorker {
         let channel = DecodeChannel(descriptor)
         do {
             // Whatever Foundation reads once, it reads before the walls stand.
-            _ = try JSONDecoder().decode(DecodeReply.self, from: JSONEncoder().encode(DecodeReply.ready(problem: nil)))
+            _ = DecodeReply(header: try DecodeReply.ready(problem: nil).header())
             let failed = sandbox_enter(UInt64(memoryBytesMax)) != 0
-            try channel.send(DecodeReply.ready(problem: failed ? String(cString: strerror(errno)) : nil), payload: [])
+            try channel.send(DecodeReply.ready(problem: failed ? String(cString: strerror(errno)) : nil).header(), payload: [])
             if failed { exit(1) }
+            var last: (header: [UInt8], request: DecodeRequest)?
             while true {
-                let (request, bytes) = try channel.receive(DecodeRequest.self, payloadBytesMax: Int(UInt32.max))
-                try answer(request, bytes, channel, decode)
+                let (header, bytes) = try channel.receive(payloadBytesMax: Int(UInt32.max))
+                let request = last?.header == header ? last?.request : nil
+                let asked = try request ?? JSONDecoder().decode(DecodeRequest.self, from: Data(header))
+                last = (header, asked)
+                try answer(asked, bytes, channel, decode)
             }
         } catch {
             // The parent hung up: the only end there is.
@@ -42,12 +46,12 @@ public enum DecodeWorker {
         do throws(ImagingError) {
             decoded = try bytes.withUnsafeBytes { bytes in Result { () throws(ImagingError) in try decode(bytes, limits) } }.get()
         } catch {
-            return try channel.send(DecodeReply.refused(error), payload: [])
+            return try channel.send(DecodeReply.refused(error).header(), payload: [])
         }
         let images = request.task.images(of: decoded.image)
-        let header = DecodeReply.images(
+        let header = try DecodeReply.images(
             format: decoded.format, width: decoded.image.width, height: decoded.image.height,
-            images: images.map { ImageSize(width: $0.width, height: $0.height) })
+            images: images.map { ImageSize(width: $0.width, height: $0.height) }).header()
         try withPixels(images[...], []) { try channel.send(header, payload: $0) }
     }
 

@@ -60,6 +60,8 @@ public final class ImageDecoder: Sendable {
     public let limits: DecodeLimits
     private let sandbox: Sandbox?
     private let idle = Mutex<[Child]>([])
+    /// The last request's header: images of a batch ask for the same.
+    private let header = Mutex<(request: DecodeRequest, bytes: [UInt8])?>(nil)
 
     /// Images that a child decodes before it is replaced: whatever a file may have left in it is gone then.
     private static let imagesMax = 4096
@@ -83,7 +85,8 @@ public final class ImageDecoder: Sendable {
 
     /// Decodes and crops an image for each preprocessing.
     public func prepare(_ bytes: [UInt8], for configs: Set<PreprocessConfig>) throws(DecodeFailure) -> PreparedImage {
-        let configs = Array(configs)
+        // In one order, so that the child hears the same each time.
+        let configs = configs.count == 1 ? Array(configs) : configs.sorted { "\($0)" < "\($1)" }
         let decoded = try decode(bytes, .crops(configs))
         return PreparedImage(
             format: decoded.format, width: decoded.width, height: decoded.height,
@@ -121,7 +124,7 @@ public final class ImageDecoder: Sendable {
         let request = DecodeRequest(pixelsMax: limits.pixelsMax, bytesMax: limits.bytesMax, task: task)
         let reply: (header: DecodeReply, payload: [UInt8])
         do {
-            reply = try child.ask(request, bytes, within: sandbox.timeMax, payloadBytesMax: min(Int(UInt32.max), 3 * limits.pixelsMax * task.imageCount))
+            reply = try child.ask(header(of: request), bytes, within: sandbox.timeMax, payloadBytesMax: min(Int(UInt32.max), 3 * limits.pixelsMax * task.imageCount))
         } catch {
             throw .decoder(child.end(after: error, sandbox))
         }
@@ -137,6 +140,15 @@ public final class ImageDecoder: Sendable {
         }
         child.end()
         throw .decoder("answered nonsense")
+    }
+
+    private func header(of request: DecodeRequest) throws -> [UInt8] {
+        if let known = header.withLock({ $0?.request == request ? $0?.bytes : nil }) { return known }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let bytes = [UInt8](try encoder.encode(request))
+        header.withLock { $0 = (request, bytes) }
+        return bytes
     }
 
     private func keep(_ child: Child) {
@@ -201,7 +213,7 @@ private final class Child: @unchecked Sendable {  // handed from call to call th
         channel = DecodeChannel(ends[0])
         channel.deadline = .now + sandbox.timeMax
         do {
-            guard case .ready(let problem) = try channel.receive(DecodeReply.self, payloadBytesMax: 0).header else { throw DecodeChannel.Failure.nonsense }
+            guard case .ready(let problem)? = DecodeReply(header: try channel.receive(payloadBytesMax: 0).header) else { throw DecodeChannel.Failure.nonsense }
             guard let problem else { return }
             _ = wait(killing: true)
             throw DecodeFailure.unavailable("the kernel refuses the sandbox (\(problem)); decode.sandbox = false decodes without one")
@@ -213,11 +225,13 @@ private final class Child: @unchecked Sendable {  // handed from call to call th
     }
 
     func ask(
-        _ request: DecodeRequest, _ bytes: [UInt8], within time: Duration, payloadBytesMax: Int
+        _ request: [UInt8], _ bytes: [UInt8], within time: Duration, payloadBytesMax: Int
     ) throws -> (header: DecodeReply, payload: [UInt8]) {
         channel.deadline = .now + time
         try bytes.withUnsafeBytes { try channel.send(request, payload: [$0]) }
-        return try channel.receive(DecodeReply.self, payloadBytesMax: payloadBytesMax)
+        let (header, payload) = try channel.receive(payloadBytesMax: payloadBytesMax)
+        guard let reply = DecodeReply(header: header) else { throw DecodeChannel.Failure.nonsense }
+        return (reply, payload)
     }
 
     func end() { _ = wait(killing: true) }

@@ -30,7 +30,7 @@ func obey(_ order: String) {
     case "signal": _ = kill(getppid(), SIGTERM)
     case "lie":
         // A reply whose pixels are fewer than its sizes say.
-        let header = [UInt8](#"{"images":{"format":"jpeg","width":9,"height":9,"images":[{"width":9,"height":9}]}}"#.utf8)
+        let header: [UInt8] = [1, 0, 0, 0, 0, 9, 0, 0, 0, 9, 0, 0, 0, 9, 0, 0, 0, 9, 0, 0, 0]
         let reply = [UInt8(header.count), 0, 0, 0, 3, 0, 0, 0] + header + [1, 2, 3]
         _ = reply.withUnsafeBytes { write(3, $0.baseAddress, $0.count) }
         while true { sched_yield() }
