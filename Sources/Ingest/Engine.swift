@@ -194,7 +194,7 @@ final class Engine: @unchecked Sendable {  // `thread` is set once, before the t
         }
         var embeddings = [Float](repeating: 0, count: members.count * projection)
         embeddings.withUnsafeMutableBufferPointer { out in
-            vision.finish(x.pointer, batch: members.count, from: HookPoint(block: block - 1), into: out.baseAddress!)
+            vision.embeddings(x.pointer, batch: members.count, from: HookPoint(block: block - 1), into: out.baseAddress!)
         }
         for var batch in batches {
             for (k, i) in batch.members.enumerated() { batch.snapshots[k].embedding = Array(embeddings[i * projection..<(i + 1) * projection]) }

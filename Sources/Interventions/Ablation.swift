@@ -81,7 +81,7 @@ extension UpperTower {
         let x = FloatBuffer(count: computed.count * streamCount)
         try decoding { () throws(SAEError) in try sae.decode(image.latents, from: masks.sets, computed, into: x.pointer) }
         restore(term, image.activations, x.pointer, count: asked, full: full)
-        let answers = try finish(x.pointer, count: asked)
+        let answers = try answers(toStreams: x.pointer, count: asked)
         func answer(_ set: Int) -> ClassAnswer { answers[computed.firstIndex(of: shared[set]) ?? 0] }
         return AblatedImage(
             withoutSAE: try self.answer(image.embedding), on: masks.sizes.indices.map { answer(masks.on($0)) },

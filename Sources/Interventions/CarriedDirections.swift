@@ -136,7 +136,7 @@ extension UpperTower {
                 }
             }
             ends.withUnsafeMutableBufferPointer {
-                vision.finish(x.pointer, batch: 2 * part.count, from: hook, into: $0.baseAddress!)
+                vision.embeddings(x.pointer, batch: 2 * part.count, from: hook, into: $0.baseAddress!)
             }
             for index in 0..<part.count {
                 let up = Self.unit(ends[2 * index * projection..<(2 * index + 1) * projection])

@@ -20,7 +20,7 @@ extension UpperTower {
     public func substitute(
         _ sets: LatentSets, of image: StoredImage, with other: SparseRows, error term: ErrorTerm = .kept
     ) throws(InterventionError) -> [ClassAnswer] {
-        try substitute(sets, of: image, with: other, error: term) { (x, count) throws(InterventionError) in try self.finish(x, count: count) }
+        try substitute(sets, of: image, with: other, error: term) { (x, count) throws(InterventionError) in try self.answers(toStreams: x, count: count) }
     }
 
     /// - Parameter finish: what lies above the hook, for `[count, tokens, width]`.

@@ -99,17 +99,6 @@ public struct UpperTower: Sendable {
         return try answers(embedding, count: 1)[0]
     }
 
-    /// The answers to changed streams.
-    /// - Parameter x: `[count, tokens, width]` at the hook; overwritten.
-    func finish(_ x: UnsafeMutablePointer<Float>, count: Int) throws(InterventionError) -> [ClassAnswer] {
-        var embeddings = [Float](repeating: 0, count: count * vision.tower.projection)
-        embeddings.withUnsafeMutableBufferPointer { out in
-            guard let out = out.baseAddress else { return }
-            vision.finish(x, batch: count, from: hook, into: out)
-        }
-        return try answers(embeddings, count: count)
-    }
-
     /// Embeddings `[count, projection]`, not normalised, of streams at the hook: `vision.finish` within rounding, at a
     /// fraction of its cost where the hook lies at the last block but one.
     /// - Parameter x: `[count, tokens, width]`; unchanged.

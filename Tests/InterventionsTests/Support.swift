@@ -33,7 +33,7 @@ struct Setting {
         let latents = sae.encode(x, rows: count * tokens)
         let activations = x
         var embeddings = [Float](repeating: 0, count: count * projection)
-        vision.finish(&x, batch: count, from: hook, into: &embeddings)
+        vision.embeddings(x, batch: count, from: hook, into: &embeddings)
         images = (0..<count).map {
             StoredImage(
                 latents: latents.slice(rows: $0 * tokens..<($0 + 1) * tokens), embedding: Array(embeddings[$0 * projection..<($0 + 1) * projection]),
@@ -43,9 +43,8 @@ struct Setting {
 
     /// The answer to a stream at the hook, by the tower alone.
     func answer(toStream x: [Float]) -> [Float] {
-        var x = x
         var embedding = [Float](repeating: 0, count: vision.tower.projection)
-        vision.finish(&x, batch: 1, from: hook, into: &embedding)
+        vision.embeddings(x, batch: 1, from: hook, into: &embedding)
         return head.logits(embedding)
     }
 
