@@ -114,6 +114,7 @@ pid_t sandbox_spawn(const char *program, char *const arguments[], int descriptor
     }
     sigemptyset(&none);
     sigfillset(&all);
+    // A session of its own: what a terminal sends its daemon is not for the child.
     // Above the three first, so that making them can't overwrite it.
     int high = fcntl(descriptor, F_DUPFD_CLOEXEC, 4);
     if (high < 0) error = errno;
@@ -124,7 +125,7 @@ pid_t sandbox_spawn(const char *program, char *const arguments[], int descriptor
     if (error == 0) error = posix_spawn_file_actions_addclosefrom_np(&actions, 4);
     if (error == 0) error = posix_spawnattr_setsigmask(&attributes, &none);
     if (error == 0) error = posix_spawnattr_setsigdefault(&attributes, &all);
-    if (error == 0) error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    if (error == 0) error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
     if (error == 0) error = posix_spawn(&child, program, &actions, &attributes, arguments, environment);
     if (high >= 0) close(high);
     posix_spawnattr_destroy(&attributes);

@@ -18,15 +18,18 @@ struct Access: Sendable {
     let readers, admins: [String]
 
     /// The daemon's own user and root may do everything: they could edit the store's files as well.
-    func role(of user: UInt32, group: UInt32) -> Role {
-        if user == 0 || user == geteuid() { return .admin }
+    func isTrusted(_ peer: Peer) -> Bool { peer.uid == 0 || peer.uid == geteuid() }
+
+    private func role(of user: UInt32, group: UInt32) -> Role {
         let names = Names(user: user, group: group)
         if admins.contains(where: names.match) { return .admin }
         return readers.contains(where: names.match) ? .reader : .none
     }
 
+    /// Looks users and groups up: for threads that may block.
     /// - Throws: `WireFailure`, where the peer's role does not suffice.
     func check(_ request: Saed_Request, of peer: Peer) throws {
+        if isTrusted(peer) { return }
         let role = role(of: peer.uid, group: peer.gid), needed: Role = request.changesSomething ? .admin : .reader
         guard role < needed else { return }
         let setting = needed == .admin ? "access.admins" : "access.readers"
@@ -41,20 +44,28 @@ struct Access: Sendable {
         let name: String?
         let groups: Set<String>
 
+        /// May ask a directory over the network: for threads that may block.
         init(user: UInt32, group: UInt32) {
             self.user = user
-            guard let entry = getpwuid(user) else {
+            var entry = passwd(), found: UnsafeMutablePointer<passwd>?
+            var buffer = [CChar](repeating: 0, count: 1 << 14)
+            guard getpwuid_r(user, &entry, &buffer, buffer.count, &found) == 0, found != nil, let name = entry.pw_name else {
                 name = nil
                 groups = Set(Names.name(ofGroup: group).map { [$0] } ?? [])
                 return
             }
-            name = String(cString: entry.pointee.pw_name)
-            var ids = [gid_t](repeating: 0, count: 256), count = Int32(ids.count)
-            let found = getgrouplist(entry.pointee.pw_name, group, &ids, &count)
-            groups = Set(ids.prefix(found < 0 ? 0 : Int(count)).compactMap(Names.name(ofGroup:)))
+            self.name = String(cString: name)
+            var ids = [gid_t](repeating: 0, count: 1024), count = Int32(ids.count)
+            let all = getgrouplist(name, group, &ids, &count)
+            groups = Set(ids.prefix(all < 0 ? 0 : Int(count)).compactMap(Names.name(ofGroup:)))
         }
 
-        private static func name(ofGroup id: gid_t) -> String? { getgrgid(id).map { String(cString: $0.pointee.gr_name) } }
+        private static func name(ofGroup id: gid_t) -> String? {
+            var entry = group(), found: UnsafeMutablePointer<group>?
+            var buffer = [CChar](repeating: 0, count: 1 << 16)
+            guard getgrgid_r(id, &entry, &buffer, buffer.count, &found) == 0, found != nil, let name = entry.gr_name else { return nil }
+            return String(cString: name)
+        }
 
         func match(_ entry: String) -> Bool {
             if entry == "*" { return true }

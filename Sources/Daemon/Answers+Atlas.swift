@@ -12,6 +12,7 @@ import WireNIO
 
 extension Answers {
     private static let latentsAtOnce = 256
+    private static let sheetImagesMax = 100_000
 
     func atlas(_ body: Saed_AtlasRequest, _ reply: ReplyStream) async throws {
         let plan = try view(body.view)
@@ -24,6 +25,9 @@ extension Answers {
             throw WireFailure(.failedPrecondition, "no latent of '\(plan.name)' is active on any image", remedy: "add images first: saectl add PATH... --wait")
         }
         let each = body.images == 0 ? AtlasData.imagesEach(latents: alive.count, images: store.imageCount) : Int(body.images)
+        guard each * alive.count <= Answers.sheetImagesMax else {
+            throw WireFailure(.invalidArgument, "\(each) images for each of \(alive.count) latents", remedy: "ask for fewer: \(Answers.sheetImagesMax) in all fit a page")
+        }
         var page = AtlasData(
             view: plan.name.description, imagesSeen: 0, dictionary: plan.record.latents, silent: plan.record.latents - alive.count,
             rows: plan.record.layout.rows, columns: plan.record.layout.columns, latents: [], images: [])

@@ -16,10 +16,15 @@ import WireNIO
 
 extension Answers {
     private static let classesListed = 5
+    /// Each is set back in a run of its own.
+    private static let explainedMax: UInt32 = 200
     private static let patchesListed = 3
     private static let imagesListed = 4
 
     func explain(_ body: Saed_ExplainRequest, _ reply: ReplyStream) async throws {
+        guard body.top <= Answers.explainedMax else {
+            throw WireFailure(.invalidArgument, "\(body.top) latents", remedy: "ask for at most \(Answers.explainedMax)")
+        }
         let (base, adapted) = try views(body.base, body.adapted)
         guard let baseHead = try await classifier.head(for: base), let adaptedHead = try await classifier.head(for: adapted) else { throw noClasses(adapted) }
         guard baseHead.classes == adaptedHead.classes else { throw WireFailure(.unavailable, "the class list changed just now", remedy: "ask again") }
@@ -53,6 +58,7 @@ extension Answers {
             answer.adaptedClasses = self.message(found.adapted.logits, adaptedHead, top: Answers.classesListed)
             answer.errorTerm = body.errorTerm
             answer.definitions = Answers.explainDefinitions(explanation, kept: body.errorTerm)
+            if adaptedHead.head == nil { answer.definitions.append("the text side, which depends on the image, stays that of the image as it is") }
             if base.record.id == adapted.record.id {
                 answer.notes.append("both views see the same: '\(adapted.adapter.record.name)' changes the text side alone, or is '\(base.adapter.record.name)'")
             }

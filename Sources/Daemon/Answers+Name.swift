@@ -23,6 +23,7 @@ extension Answers {
     private static let namedByItself = 4096
     /// A latent that is active on fewer images is one image's, not a text's.
     private static let imagesOfFound = 3
+    private static let foundMax = 1000
 
     func name(_ body: Saed_NameRequest, _ reply: ReplyStream) async throws {
         let plan = try view(body.view)
@@ -50,14 +51,14 @@ extension Answers {
     /// is the same.
     func knownNames(_ plan: ViewPlan) -> [UInt32: Saed_LatentName] {
         let own = names.known(plan)
-        guard own.isEmpty, !plan.adapter.isBase else { return own }
+        guard own.count < plan.record.latents, !plan.adapter.isBase else { return own }
         let base = registry.views.first { $0.adapter.isBase && $0.model.id == plan.model.id && $0.sae.id == plan.sae.id && $0.hook == plan.hook }
-        return base.map(names.known) ?? [:]
+        return (base.map(names.known) ?? [:]).merging(own) { $1 }
     }
 
     /// Names all latents of a view for a page that shows them, unless they are named or too many.
     func nameForPages(_ plan: ViewPlan, _ reply: ReplyStream) async throws {
-        guard knownNames(plan).isEmpty, plan.record.latents <= Answers.namedByItself else { return }
+        guard knownNames(plan).count < plan.record.latents, plan.record.latents <= Answers.namedByItself else { return }
         _ = try await named(0..<plan.record.latents, plan, words: [], candidates: 5, reply)
     }
 
@@ -72,7 +73,9 @@ extension Answers {
             all += try await blocking { prepared.naming.names(evidence, candidates: candidates) }
             try await reply.progress(done: all.count, total: latents.count, what: "latents")
         }
-        names.keep(all, words: prepared.words.hash, plan)
+        // Names from a list of one's own answer a question; the book has those of the list that ships.
+        let made = all
+        if words.isEmpty { try await blocking { self.names.keep(made, words: prepared.words.hash, plan) } }
         return (all, prepared)
     }
 
@@ -93,14 +96,13 @@ extension Answers {
 
     /// What a view's latents are named with: made once, and again where images have come or gone.
     private func prepareNaming(_ plan: ViewPlan, words: [String], _ reply: ReplyStream) async throws -> NameBook.Prepared {
-        let words = try await self.words(words.isEmpty ? try shippedWords() : try WordList(words), plan.model, reply)
+        let words = try await self.words(words.isEmpty ? try shippedWords() : try WordList(words), plan.model, isKept: words.isEmpty, reply)
         let changes = store.changeCount, last = names.prepared(plan.record.id, words: words.hash)
         if let last, last.changes == changes { return last }
         let carry = try await self.carry(plan, reply)
         let prepared = try await blocking { () -> NameBook.Prepared in
             let table = try self.store.embeddings(in: plan.record.id)
-            // Images change no direction.
-            let gate = last?.naming.gate ?? Naming.gate(words.embeddings, randomDirections: carry.carryRandom(count: Naming.randomDirections, seed: Answers.defaultSeed))
+            let gate = last.flatMap { $0.carry.values == carry.values ? $0.naming.gate : nil } ?? Naming.gate(words.embeddings, randomDirections: carry.carryRandom(count: Naming.randomDirections, seed: Answers.defaultSeed))
             let naming = Naming(words: words.embeddings, gate: gate, images: ImageMoments(table))
             return NameBook.Prepared(words: words, naming: naming, carry: carry, changes: changes)
         }
@@ -108,8 +110,10 @@ extension Answers {
         return prepared
     }
 
+    /// Where directions lead, from the mean stream of images spread over the view: made again while it has few.
     private func carry(_ plan: ViewPlan, _ reply: ReplyStream) async throws -> CarryMatrix {
-        if let known = names.carry(plan.record.id) { return known }
+        let present = try await blocking { try self.store.embeddings(in: plan.record.id).count }
+        if let known = names.carry(plan.record.id), known.images >= min(present, Answers.streamImages) { return known.matrix }
         let images = try await blocking { () -> [SparseRows] in
             let all = try self.store.embeddings(in: plan.record.id).images
             guard !all.isEmpty else {
@@ -128,7 +132,7 @@ extension Answers {
             rows += try await ingest.compute { library in try Answers.upperTower(plan, library).carryRows(part, on: stream) }
         }
         let made = CarryMatrix(width: plan.record.activationWidth, projection: rows.count / plan.record.activationWidth, values: rows)
-        names.keep(made, plan.record.id)
+        names.keep(made, images: images.count, plan.record.id)
         return made
     }
 
@@ -142,7 +146,8 @@ extension Answers {
     }
 
     /// A list through a model's text tower; its features are kept in the catalog.
-    private func words(_ list: WordList, _ model: ModelRecord, _ reply: ReplyStream) async throws -> NameBook.Words {
+    /// - Parameter isKept: in the catalog, beyond this run.
+    private func words(_ list: WordList, _ model: ModelRecord, isKept: Bool, _ reply: ReplyStream) async throws -> NameBook.Words {
         let hash = ContentHash(of: "words of \(model.contentHash)\n" + (Naming.templates + list.words).joined(separator: "\n"))
         if let known = names.words(hash) { return known }
         let place = ModelPlace(model)
@@ -163,7 +168,8 @@ extension Answers {
                     try ZeroShotHead(model: library.model(place), classes: Array(part), templates: Naming.templates).features
                 }
             }
-            try store.catalog.keepTextFeatures(features, model: model.contentHash, list: hash)
+            let made = features
+            if isKept { try await blocking { try self.store.catalog.keepTextFeatures(made, model: model.contentHash, list: hash) } }
         }
         let words = NameBook.Words(
             embeddings: try WordEmbeddings(
@@ -179,6 +185,7 @@ extension Answers {
         let plan = try view(body.view)
         let text = try await embedded(body.text, plan, templates: ["{}"])
         let top = body.top == 0 ? 10 : Int(body.top)
+        guard top <= Answers.foundMax else { throw WireFailure(.invalidArgument, "\(top) latents and images", remedy: "ask for at most \(Answers.foundMax)") }
         let (latents, definition) = try await latents(for: body.text, plan, top: top, reply)
         return try await blocking {
             let found = try self.concepts.find(text, in: plan.record, FindQuery(top: top))
@@ -271,9 +278,9 @@ extension Answers {
                     .invalidArgument, "model '\(place.name)' never learned \(unknown.map { "'\($0)'" }.joined(separator: ", ")): its vocabulary only spells it",
                     remedy: "use words of its captions; saectl classes lists some")
             }
-            let tokens = tokenizer.tokens(text).count
+            let tokens = (templates + Naming.templates).map { tokenizer.tokens(TemplateSet.prompt($0, class: text)).count }.max() ?? 0
             guard tokens <= tokenizer.contextLength - 2 else {
-                throw WireFailure(.invalidArgument, "the text has \(tokens) tokens, the model reads \(tokenizer.contextLength - 2)", remedy: "say it shorter")
+                throw WireFailure(.invalidArgument, "the text has \(tokens) tokens in its sentence, the model reads \(tokenizer.contextLength - 2)", remedy: "say it shorter")
             }
             return try ZeroShotHead(model: model, classes: [text], templates: templates).features
         }

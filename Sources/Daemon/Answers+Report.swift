@@ -39,10 +39,15 @@ extension Answers {
         }
         let (head, before, after) = try await answers(base, adapted)
         guard let baseHead = try await classifier.head(for: base) else { throw noClasses(base) }
+        guard baseHead.classes == head.classes else { throw WireFailure(.unavailable, "the class list changed just now", remedy: "ask again") }
         try await reply.progress(done: 0, total: 0, what: "images that changed")
         let changed = try await blocking {
             let scope = try self.scope(label: nil, dataset: body.hasDataset ? body.dataset : nil)
-            return self.concepts.disagreements(before, after, classes: head.classes, images: scope.images)
+            var found = self.concepts.disagreements(before, after, classes: head.classes, images: scope.images)
+            // As all figures of the page: of images whose label is a class.
+            let labels = self.store.labels(of: Set(found.differing.map(\.image))), names = ClassNames(head.classes)
+            found.differing.removeAll { labels[$0.image].flatMap(names.place) == nil }
+            return found
         }
         try await nameForPages(adapted, reply)
         var page = reportData(remap, comparison, adapted)
@@ -168,7 +173,8 @@ extension Answers {
                 try self.store.hasSnapshot(of: id, in: adapted.plan.record.id)
             else { return nil }
             let picture = self.pagePicture(of: image, side: PageImages.viewerSide, Preprocessor(adapted.plan.facts.preprocess))
-            return (image, try self.stored(image, base.plan), try self.stored(image, adapted.plan), picture)
+            guard let before = try? self.stored(image, base.plan), let after = try? self.stored(image, adapted.plan) else { return nil }
+            return (image, before, after, picture)
         }
         guard let (image, before, after, picture) = read else { return nil }
         let found = try await ingest.compute { library -> (Explanation, base: ClassAnswer, adapted: ClassAnswer) in

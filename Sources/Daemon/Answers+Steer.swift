@@ -68,14 +68,20 @@ extension Answers {
     private func steer(_ image: ImageRecord, _ plan: ViewPlan, _ edits: [LatentEdit], _ body: Saed_SteerRequest) async throws -> Saed_SteeredView {
         guard let head = try await classifier.head(for: plan) else { throw noClasses(plan) }
         let stored = body.errorTerm ? try await storedWithActivations(image, plan).image : try await blocking { try self.snapshot(image, plan) }
-        let changes = try LatentChanges(edits, of: stored.latents, layout: plan.record.layout)
+        let changes = try await blocking { try LatentChanges(edits, of: stored.latents, layout: plan.record.layout) }
         let active = RandomLatents.active(in: [stored.latents.slice(rows: 0..<1 + plan.record.layout.patches)])
         let seed = body.hasSeed ? body.seed : Answers.defaultSeed, term = body.errorTerm ? ErrorTerm.kept : .dropped
-        let (answer, steered) = try await ingest.compute { library in
+        let (answer, standIns) = try await ingest.compute { library in
             let upper = try Answers.upperTower(plan, head, library)
-            let random = try upper.standIns(for: changes, from: active, count: Answers.randomEdits, seed: seed)
-            return (try upper.answer(stored.embedding), try upper.steer(stored, [changes] + random, error: term))
+            return (try upper.answer(stored.embedding), try upper.standIns(for: changes, from: active, count: Answers.randomEdits, seed: seed))
         }
+        // Where the text side depends on the image each variant is a text pass of all classes: others come in between.
+        var steered: SteeredAnswers?
+        for some in ([changes] + standIns).pages(of: head.head == nil ? 1 : 1 + standIns.count) {
+            let part = try await ingest.compute { library in try Answers.upperTower(plan, head, library).steer(stored, Array(some), error: term) }
+            steered = SteeredAnswers(before: part.before, after: (steered?.after ?? []) + part.after)
+        }
+        guard let steered else { throw CancellationError() }
         let before = ZeroShotHead.probabilities(steered.before.logits)
         let after = ZeroShotHead.probabilities(steered.after[0].logits)
         func moved(_ other: [Float]) -> Double { zip(before, other).reduce(0) { $0 + Double(abs($1.0 - $1.1)) } / 2 }
@@ -107,22 +113,20 @@ extension Answers {
     private func steeredLatents(
         _ edits: [LatentEdit], _ changes: LatentChanges, _ stored: StoredImage, _ plan: ViewPlan, _ known: [UInt32: Saed_LatentName]
     ) -> [Saed_SteeredLatent] {
-        var order: [UInt32] = []
-        for edit in edits where !order.contains(edit.latent) { order.append(edit.latent) }
+        var order: [UInt32] = [], seen: Set<UInt32> = [], tokens: [UInt32: Int] = [:], change: [UInt32: Double] = [:]
+        for edit in edits where seen.insert(edit.latent).inserted { order.append(edit.latent) }
+        for (latent, value) in zip(changes.indices, changes.values) {
+            tokens[latent, default: 0] += 1
+            change[latent, default: 0] += Double(value)
+        }
         return order.map { latent in
-            var tokens = 0, before = 0.0, change = 0.0
-            for row in 0..<1 + plan.record.layout.patches {
-                before += Double(stored.latents.value(row: row, column: latent))
-                for entry in changes.indptr[row]..<changes.indptr[row + 1] where changes.indices[entry] == latent {
-                    tokens += 1
-                    change += Double(changes.values[entry])
-                }
-            }
+            var before = 0.0
+            for row in 0..<1 + plan.record.layout.patches { before += Double(stored.latents.value(row: row, column: latent)) }
             return .with {
                 $0.latent = latent
-                $0.tokens = UInt32(tokens)
+                $0.tokens = UInt32(tokens[latent] ?? 0)
                 $0.before = before
-                $0.after = before + change
+                $0.after = before + (change[latent] ?? 0)
                 if let name = known[latent] { $0.name = name }
             }
         }

@@ -41,7 +41,7 @@ extension Answers {
         for image in try body.images.map(image) where !images.contains(where: { $0.id == image.id }) { images.append(image) }
         var answer = try Saed_ImageRemoveReply.with { $0.images = try images.map(message) }
         for image in images { answer.files += UInt64(try ingest.remove(image).count) }
-        let freed = try store.purge()
+        let freed = try store.purge(only: Set(images.map(\.id)))
         answer.snapshots = UInt64(freed.snapshots)
         answer.bytes = UInt64(freed.bytes)
         return answer

@@ -68,7 +68,7 @@ final class Answers: RequestHandler {
 
     func handle(_ request: Saed_Request, from peer: Peer, into reply: ReplyStream) async throws {
         do {
-            try access.check(request, of: peer)
+            if !access.isTrusted(peer) { try await blocking { try self.access.check(request, of: peer) } }
             switch request.body {
             case .status: try await reply.part(\.status, status())
             case let .wait(body): try await wait(body, reply)
@@ -150,11 +150,22 @@ final class Answers: RequestHandler {
                 remedy: "add a model and an SAE: saectl model add DIR --name NAME, then saectl sae add PATH --model NAME --name NAME")
         }
         if fitting.isEmpty {
+            if let gone = try whyInactive(adapter, model: name.model) { throw gone }
             throw WireFailure(
-                .notFound, "no view is called '\([name.model, adapter, name.sae].map { $0.isEmpty ? "*" : $0 }.joined(separator: "/"))'",
-                remedy: "name one of " + candidates.joined(separator: ", "), candidates: candidates)
+                .notFound, "no view is called '\([name.model, adapter, name.sae].filter { !$0.isEmpty }.joined(separator: "/"))'",
+                remedy: "name one of those that there are", candidates: candidates)
         }
-        throw WireFailure(.ambiguous, "several views fit", remedy: "name one: --view MODEL/ADAPTER/SAE, or both sides of BASE..ADAPTED whole", candidates: candidates)
+        throw WireFailure(.ambiguous, "several views fit", remedy: "name one whole, as MODEL/ADAPTER/SAE", candidates: candidates)
+    }
+
+    /// An adapter that is known and has no view now: why, and how to have it back.
+    private func whyInactive(_ adapter: String, model: String) throws -> WireFailure? {
+        let plans = try registry.adapters().filter { $0.record.name == adapter && !$0.isBase && !$0.record.active }
+        guard let plan = plans.first, let path = plan.facts?.path else { return nil }
+        guard FileManager.default.fileExists(atPath: path) else {
+            return WireFailure(.failedPrecondition, "the file of adapter '\(adapter)', '\(path)', is gone, so it has no view now", remedy: "put it back: what it made is kept")
+        }
+        return WireFailure(.failedPrecondition, "adapter '\(adapter)' is not active, so it has no view now", remedy: "saectl adapter activate \(adapter) switches it on; what it made is kept")
     }
 
     /// The image that a request names: a path, the content of a file, a unique file name, the beginning of an id.

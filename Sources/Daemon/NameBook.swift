@@ -38,14 +38,18 @@ final class NameBook: Sendable {
 
     private struct State {
         var pages: [String: Page] = [:]
+        /// The same for the wire, made once.
+        var messages: [String: [UInt32: Saed_LatentName]] = [:]
         var words: [ContentHash: Words] = [:]
-        var carries: [ViewRecord.ID: CarryMatrix] = [:]
+        var carries: [ViewRecord.ID: (matrix: CarryMatrix, images: Int)] = [:]
         var prepared: [ViewRecord.ID: Prepared] = [:]
         var evidence: [ViewRecord.ID: (changes: UInt64, latents: [LatentEvidence])] = [:]
     }
 
     private let folder: String
     private let state = Mutex(State())
+    /// Held while a page is written, so that an older one never lands last.
+    private let writing = Mutex(())
 
     /// - Parameter folder: made when the first name is kept.
     init(folder: String) { self.folder = folder }
@@ -53,24 +57,30 @@ final class NameBook: Sendable {
     /// What the view's latents are called; empty where they were never named.
     func known(_ plan: ViewPlan) -> [UInt32: Saed_LatentName] {
         state.withLock { state in
-            Dictionary(page(plan, &state).names.map { (UInt32($0), Saed_LatentName($1)) }, uniquingKeysWith: { first, _ in first })
+            if let made = state.messages[key(plan)] { return made }
+            let made = Dictionary(page(plan, &state).names.map { (UInt32($0), Saed_LatentName($1)) }, uniquingKeysWith: { first, _ in first })
+            state.messages[key(plan)] = made
+            return made
         }
     }
 
-    /// Keeps names; those from another list of words go.
+    /// Keeps names; those from another list of words go. Writes a file: for threads that may block.
     func keep(_ names: [LatentName], words: ContentHash, _ plan: ViewPlan) {
-        let bytes = state.withLock { state -> Data? in
-            var page = page(plan, &state)
-            if page.words != words.hex { page = Page(words: words.hex) }
-            for name in names { page.names[name.latent] = name }
-            state.pages[key(plan)] = page
+        writing.withLock { _ in
+            let page = state.withLock { state -> Page in
+                var page = self.page(plan, &state)
+                if page.words != words.hex { page = Page(words: words.hex) }
+                for name in names { page.names[name.latent] = name }
+                state.pages[key(plan)] = page
+                state.messages[key(plan)] = nil
+                return page
+            }
             let encoder = JSONEncoder()
             encoder.outputFormatting = .sortedKeys
-            return try? encoder.encode(page)
+            // Names that can't be kept can be made again.
+            try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            try? encoder.encode(page).write(to: URL(fileURLWithPath: file(plan)), options: .atomic)
         }
-        // Names that can't be kept can be made again.
-        try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        try? bytes?.write(to: URL(fileURLWithPath: file(plan)), options: .atomic)
     }
 
     private func page(_ plan: ViewPlan, _ state: inout State) -> Page {
@@ -97,8 +107,9 @@ final class NameBook: Sendable {
         }
     }
 
-    func carry(_ view: ViewRecord.ID) -> CarryMatrix? { state.withLock { $0.carries[view] } }
-    func keep(_ carry: CarryMatrix, _ view: ViewRecord.ID) { state.withLock { $0.carries[view] = carry } }
+    /// And of how many images' mean stream it was made.
+    func carry(_ view: ViewRecord.ID) -> (matrix: CarryMatrix, images: Int)? { state.withLock { $0.carries[view] } }
+    func keep(_ carry: CarryMatrix, images: Int, _ view: ViewRecord.ID) { state.withLock { $0.carries[view] = (carry, images) } }
 
     /// As it was last made with these words; images may have come or gone since.
     func prepared(_ view: ViewRecord.ID, words: ContentHash) -> Prepared? {

@@ -72,7 +72,8 @@ struct DecodeChannel {
 
     let descriptor: Int32
     /// Until when reads and writes may take; nil: for ever.
-    var deadline: ContinuousClock.Instant?
+    /// Of a clock that stands still while the machine sleeps.
+    var deadline: SuspendingClock.Instant?
 
     init(_ descriptor: Int32) { self.descriptor = descriptor }
 

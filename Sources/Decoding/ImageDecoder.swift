@@ -113,27 +113,34 @@ public final class ImageDecoder: Sendable {
         let images: [RGBImage]
     }
 
-    private func decode(_ bytes: [UInt8], _ task: DecodeTask) throws(DecodeFailure) -> Decoded {
+    /// - Parameter isSecondTry: a new child decodes, whatever lies idle.
+    private func decode(_ bytes: [UInt8], _ task: DecodeTask, isSecondTry: Bool = false) throws(DecodeFailure) -> Decoded {
         guard let sandbox else { return try decodeHere(bytes, task) }
         // What needs no decoder: no child is woken for it.
         do throws(ImagingError) {
             _ = try bytes.withUnsafeBytes { bytes in Result { () throws(ImagingError) in try imageFormat(bytes, limits: limits) } }.get()
         } catch { throw .image(error) }
-        let idle = idle.withLock { $0.popLast() }
+        let idle = isSecondTry ? nil : idle.withLock { $0.popLast() }
         let child = if let idle { idle } else { try Child(sandbox) }
         let request = DecodeRequest(pixelsMax: limits.pixelsMax, bytesMax: limits.bytesMax, task: task)
         let reply: (header: DecodeReply, payload: [UInt8])
         do {
             reply = try child.ask(header(of: request), bytes, within: sandbox.timeMax, payloadBytesMax: min(Int(UInt32.max), 3 * limits.pixelsMax * task.imageCount))
         } catch {
-            throw .decoder(child.end(after: error, sandbox))
+            let what = child.end(after: error, sandbox)
+            // It may have been ended from outside, or spoilt by an earlier image: a second one's word counts. Not for what
+            // took too long, which would take as long again.
+            if !isSecondTry, error as? DecodeChannel.Failure != .late { return try decode(bytes, task, isSecondTry: true) }
+            throw .decoder(what)
         }
         switch reply.header {
         case .refused(let error):
             keep(child)
             throw .image(error)
         case let .images(format, width, height, sizes):
-            guard let images = Self.images(sizes, reply.payload, count: task.imageCount) else { break }
+            guard Self.isSide(width), Self.isSide(height), width * height <= limits.pixelsMax, task.allows(sizes),
+                let images = Self.images(sizes, reply.payload, count: task.imageCount)
+            else { break }
             keep(child)
             return Decoded(format: format, width: width, height: height, images: images)
         case .ready: break
@@ -166,10 +173,11 @@ public final class ImageDecoder: Sendable {
         } catch { throw .image(error) }
     }
 
+    private static func isSide(_ pixels: Int) -> Bool { (1...1 << 20).contains(pixels) }
+
     /// nil where the pixels are not what their sizes say.
     private static func images(_ sizes: [ImageSize], _ pixels: [UInt8], count: Int) -> [RGBImage]? {
-        let sideMax = 1 << 20
-        guard sizes.count == count, sizes.allSatisfy({ (1...sideMax).contains($0.width) && (1...sideMax).contains($0.height) }),
+        guard sizes.count == count, sizes.allSatisfy({ isSide($0.width) && isSide($0.height) }),
             sizes.reduce(0, { $0 + $1.bytes }) == pixels.count
         else { return nil }
         var start = 0
@@ -185,6 +193,18 @@ extension DecodeTask {
         switch self {
         case .crops(let configs): configs.count
         case .picture: 1
+        }
+    }
+
+    /// Whether images of such sizes can be the answer: what comes behind relies on it.
+    func allows(_ sizes: [ImageSize]) -> Bool {
+        guard sizes.count == imageCount else { return false }
+        switch self {
+        case .crops(let configs):
+            return zip(configs, sizes).allSatisfy { config, size in
+                config.inputSize.map { $0.width == size.width && $0.height == size.height } ?? true
+            }
+        case .picture(let sideMax): return sizes.allSatisfy { max($0.width, $0.height) <= sideMax }
         }
     }
 }

@@ -36,6 +36,8 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
     /// Images of one look into the catalog: few enough that the newest are never far.
     private static let pageSize = 16
     private static let preferredMax = 4096
+    /// After a decoder could not be started.
+    private static let restSeconds = 2.0
 
     /// - Parameter onBroken: an image that can't be decoded, although it is where it was.
     init(
@@ -93,6 +95,14 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
         preferred.append(image)
         condition.unlock()
         wake()
+    }
+
+    /// Waits a moment; not while stopping.
+    private func rest() {
+        condition.lock()
+        defer { condition.unlock() }
+        let end = Date(timeIntervalSinceNow: Backfill.restSeconds)
+        while !isStopping, condition.wait(until: end) {}
     }
 
     private func next() -> WorkItem? {
@@ -165,8 +175,15 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
             let prepared = try decoder.prepare(content.bytes, for: Set(item.plans.map(\.facts.preprocess)))
             if !engine.queue.push(Prepared(item: item, crops: prepared.crops), lane: item.lane) { ledger.release(item.image.id) }
         } catch {
-            ledger.skip(item.image.id)
-            if case .unavailable = error { onTrouble("'\(item.image.path ?? item.image.hash.short)': \(error)") } else { onBroken(item.image, error) }
+            if error.isOfTheFile {
+                ledger.skip(item.image.id)
+                return onBroken(item.image, error)
+            }
+            // Nothing is wrong with the image: it is asked for again.
+            onTrouble("'\(item.image.path ?? item.image.hash.short)': \(error); trying again")
+            ledger.release(item.image.id)
+            rest()
+            wake()
         }
     }
 

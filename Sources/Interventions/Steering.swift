@@ -120,6 +120,10 @@ public struct SteeredAnswers: Sendable, Equatable {
     public let before: ClassAnswer
     /// One a variant, in the order they were given.
     public let after: [ClassAnswer]
+
+    public init(before: ClassAnswer, after: [ClassAnswer]) {
+        (self.before, self.after) = (before, after)
+    }
 }
 
 extension UpperTower {

@@ -1,5 +1,5 @@
 // The pages' data as JSON within a <script>: arrays in a fixed order rather than objects, every text once (in `strings`,
-// meant by its place), numbers to four digits. Bytes that could end the element, or a line of JavaScript, are escaped.
+// meant by its place), numbers to six digits. Bytes that could end the element, or a line of JavaScript, are escaped.
 
 struct JSONWriter {
     private(set) var bytes: [UInt8] = []
@@ -56,16 +56,16 @@ struct JSONWriter {
 
     mutating func ints(_ values: [Int]) { array(values) { $0.int($1) } }
 
-    /// Four digits: `0.88712` is `8871e-4`. What is not finite is null.
+    /// Six digits, so that what a page rounds for people is rounded once: `0.8871234` is `887123e-6`. What is not finite is null.
     mutating func number(_ value: Double?) {
         guard let value, value.isFinite else { return null() }
         separate()
         guard value != 0 else { return bytes.append(UInt8(ascii: "0")) }
-        var exponent = -3
+        var exponent = -5
         var size = abs(value)
         while size >= 10 { size /= 10; exponent += 1 }
         while size < 1 { size *= 10; exponent -= 1 }
-        var digits = Int((size * 1000).rounded())
+        var digits = Int((size * 100_000).rounded())
         while digits % 10 == 0 { digits /= 10; exponent += 1 }
         if value < 0 { bytes.append(UInt8(ascii: "-")) }
         bytes += String(digits).utf8

@@ -46,9 +46,12 @@ extension Store {
     /// digits (four at least) of an image id.
     public func findImage(_ text: String) throws(StoreError) -> ImageLookup {
         try catalog.read { db in
+            // The end of a path too, as answers print it: 'red_star/scene_0003.jpg'.
+            let fileName = String(text.split(separator: "/").last ?? ""), ending = "/" + text
             for (sql, arguments): (String, StatementArguments) in [
                 ("id IN (SELECT image FROM paths WHERE path = ?)", [text]),
                 ("id IN (SELECT image FROM paths WHERE fileName = ?)", [text]),
+                ("id IN (SELECT image FROM paths WHERE fileName = ? AND substr(path, -length(?)) = ?)", [fileName, ending, ending]),
             ] {
                 let images = try ImageRecord.fetchAll(
                     db, sql: "SELECT * FROM images WHERE NOT absent AND \(sql) ORDER BY id LIMIT 10", arguments: arguments)

@@ -19,7 +19,8 @@ extension Store {
     /// are inactive with all their snapshots when `inactiveViews` is true.
     ///
     /// A kill in the middle leaves each segment either as it was or rewritten.
-    public func purge(inactiveViews: Bool = false) throws(StoreError) -> PurgeReport {
+    /// - Parameter only: of the absent images these alone; nil: all.
+    public func purge(inactiveViews: Bool = false, only: Set<ImageRecord.ID>? = nil) throws(StoreError) -> PurgeReport {
         writer.lock()
         defer { writer.unlock() }
         var report = PurgeReport()
@@ -28,7 +29,9 @@ extension Store {
             for segment in try readySegments(of: view) {
                 let table = images.withLock { $0 }
                 let drop = inactiveViews && !record.active
-                    ? segment.images : segment.images.filter { $0 != Segment.hole && !table.isPresent($0) }
+                    ? segment.images : segment.images.filter {
+                        $0 != Segment.hole && !table.isPresent($0) && only?.contains(.init(rawValue: $0)) ?? true
+                    }
                 if !drop.isEmpty {
                     try rewrite(segment, without: Set(drop), view: view, into: &report)
                 }
@@ -36,9 +39,17 @@ extension Store {
             if view.segments.isEmpty { removeTables(of: view) }
         }
         report.images = try catalog.write { db in
-            try db.execute(
-                sql: "DELETE FROM images WHERE absent AND NOT EXISTS (SELECT 1 FROM snapshots WHERE image = images.id)")
-            return db.changesCount
+            let unshown = "DELETE FROM images WHERE absent AND NOT EXISTS (SELECT 1 FROM snapshots WHERE image = images.id)"
+            guard let only else {
+                try db.execute(sql: unshown)
+                return db.changesCount
+            }
+            var count = 0
+            for image in only.sorted() {
+                try db.execute(sql: unshown + " AND id = ?", arguments: [image])
+                count += db.changesCount
+            }
+            return count
         }
         return report
     }

@@ -8,8 +8,9 @@ struct Find: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Latents and images that fit words, by the model's own text tower.",
         discussion: """
-            Scores are cosines: of the text with the image, and with the mean of a latent's strongest images less \
-            that of all images. The means over all are printed beside them; names are given as `saectl name` gave them.
+            Images are ranked by the cosine of the text's embedding with theirs; latents by the score that \
+            `saectl name` gives, or, in dictionaries of more than 4,096, by the cosine with the mean of their strongest \
+            images. Beside each stands how far above the mean of all it lies: what a text that fits nothing reaches too.
 
               saectl find "a striped shirt"
               saectl find "red circle" --view maple --top 20

@@ -34,6 +34,12 @@ func obey(_ order: String) {
         let reply = [UInt8(header.count), 0, 0, 0, 3, 0, 0, 0] + header + [1, 2, 3]
         _ = reply.withUnsafeBytes { write(3, $0.baseAddress, $0.count) }
         while true { sched_yield() }
+    case "shrink":
+        // One pixel, and says so: no lie about the pixels, but no crop either.
+        let header: [UInt8] = [1, 0, 0, 0, 0, 9, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]
+        let reply = [UInt8(header.count), 0, 0, 0, 3, 0, 0, 0] + header + [1, 2, 3]
+        _ = reply.withUnsafeBytes { write(3, $0.baseAddress, $0.count) }
+        while true { sched_yield() }
     case "babble":
         let noise = [UInt8](repeating: 0xEE, count: 64)
         _ = noise.withUnsafeBytes { write(3, $0.baseAddress, $0.count) }

@@ -179,9 +179,9 @@ import Testing
         let cases: [([String], String)] = [
             (["find", "a xylophone", "--view", "scenes/base/scenes"], "never learned 'xylophone'"),
             (["find", "", "--view", "scenes/base/scenes"], "empty"),
-            (["find", long, "--view", "scenes/base/scenes"], "tokens, the model reads"),
+            (["find", long, "--view", "scenes/base/scenes"], "tokens in its sentence, the model reads"),
             (["explain", "no-such-image", "base..vpt"], "no image is called 'no-such-image'"),
-            (["explain", image, "base..nothing"], "no view is called '*/nothing/*'"),
+            (["explain", image, "base..nothing"], "no view is called 'nothing'"),
             (["explain", image, "base..vpt", "--class", "zebra"], "'zebra' is none of the 100 classes"),
             (["explain", image, "base..vpt", "--class", "red star", "--against", "red star"], "are the same"),
             (["steer", image, "--latent", "13:40,2", "--scale", "0", "--view", "scenes/base/scenes"], "patch 40,2 is outside the grid of 12 x 12"),
@@ -202,7 +202,10 @@ import Testing
         // A latent that is silent here can be set, and scaling it is no error but changes nothing, which is said.
         let nothing = try rig.json("steer", image, "--latent", "\(silent)", "--scale", "3", "--view", "scenes/base/scenes")
         #expect((nothing["notes"] as? [String])?.contains { $0.contains("nothing changes for latent \(silent)") } == true)
-        // A view whose model is gone.
+        // Switched off, it says how to have it back; gone, what there is.
+        try rig.saectl("adapter", "deactivate", "vpt")
+        let off = try rig.saectl("explain", image, "base..vpt", allowFailure: true)
+        #expect(off.status == 1 && off.errors.contains("adapter 'vpt' is not active") && off.errors.contains("adapter activate vpt"), "\(off.errors)")
         try rig.saectl("adapter", "rm", "vpt")
         let gone = try rig.saectl("explain", image, "base..vpt", allowFailure: true)
         #expect(gone.status == 1 && gone.errors.contains("no view is called"), "\(gone.errors)")
