@@ -14,7 +14,7 @@ struct Saectl: ParsableCommand {
             The daemon's socket is found by --socket, --root DIR (DIR/saed.sock), $SAED_SOCKET, \
             $XDG_RUNTIME_DIR/saed/saed.sock, /run/saed/saed.sock, in that order.
 
-            IMAGE is a path, a file name where it is unique, or the beginning of an id. A view is written \
+            IMAGE is a path, a file name or the end of a path where it is unique, or the beginning of an id. A view is written \
             MODEL/ADAPTER/SAE, MODEL/ADAPTER or ADAPTER; where only one exists it need not be named, and two that \
             are compared are written BASE..ADAPTED. An option that takes a number counts latents, rows and columns \
             from 0.

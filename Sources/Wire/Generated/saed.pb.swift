@@ -1484,7 +1484,8 @@ public nonisolated struct Saed_ViewName: Sendable {
 }
 
 /// Which image. The daemon tries, in this order, what was sent: `path` among the paths it knows, `sha256`, then
-/// `text` as a path below the drop folder, as a file name (where unique), as the beginning of an id (4 digits or more).
+/// `text` as a path below the drop folder, as a file name or the end of a path (where unique), as the beginning of an id (4
+/// digits or more).
 public nonisolated struct Saed_ImageReference: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
