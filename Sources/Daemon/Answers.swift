@@ -155,7 +155,9 @@ final class Answers: RequestHandler {
                 .notFound, "no view is called '\([name.model, adapter, name.sae].filter { !$0.isEmpty }.joined(separator: "/"))'",
                 remedy: "name one of those that there are", candidates: candidates)
         }
-        throw WireFailure(.ambiguous, "several views fit", remedy: "name one whole, as MODEL/ADAPTER/SAE", candidates: candidates)
+        throw WireFailure(
+            .ambiguous, "several views fit", remedy: "name one whole, as MODEL/ADAPTER/SAE, with --view or as a side of BASE..ADAPTED",
+            candidates: candidates)
     }
 
     /// An adapter that is known and has no view now: why, and how to have it back.
