@@ -41,6 +41,7 @@ extension Answers {
         }
         guard !groups.isEmpty else { throw noLabelledImages(scope, plan) }
         let total = groups.reduce(0) { $0 + $1.images.count }
+        let names = ClassNames(head.classes)
         var answer = Saed_AblateReply()
         var done = 0, recomputed = 0
         for group in groups {
@@ -71,8 +72,8 @@ extension Answers {
                     let upper = try Answers.upperTower(plan, head, library)
                     return (try upper.ablate(one, main, error: term), try control.map { try upper.ablate(one, $0, error: term) })
                 }
-                tally.add(ablated, class: group.index)
-                if let other { chance.add(other, class: group.index) }
+                tally.add(ablated) { names.place(ofAnswer: $0) == group.index }
+                if let other { chance.add(other) { names.place(ofAnswer: $0) == group.index } }
                 done += 1
                 if done % 8 == 0 { try await reply.progress(done: done, total: total, what: group.label) }
             }
@@ -102,7 +103,7 @@ extension Answers {
         answer.by = order.rawValue
         answer.errorTerm = body.errorTerm
         answer.definitions = definitions(order, body, classes: head.classes.count)
-        if recomputed > 0 { answer.notes = ["activations of \(recomputed) images were computed again from the image: they are not kept (store.keep_activations)"] }
+        if recomputed > 0 { answer.notes = ["activations of \(recomputed) images were computed again from the image: they are not kept (store.activations)"] }
         for (number, page) in answer.classes.pages(of: Answers.classesAPart).enumerated() {
             var part = number == 0 ? answer : Saed_AblateReply()
             part.classes = Array(page)

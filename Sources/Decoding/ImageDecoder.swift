@@ -236,7 +236,7 @@ private final class Child: @unchecked Sendable {  // handed from call to call th
             guard case .ready(let problem)? = DecodeReply(header: try channel.receive(payloadBytesMax: 0).header) else { throw DecodeChannel.Failure.nonsense }
             guard let problem else { return }
             _ = wait(killing: true)
-            throw DecodeFailure.unavailable("the kernel refuses the sandbox (\(problem)); decode.sandbox = false decodes without one")
+            throw DecodeFailure.unavailable("the kernel refuses the sandbox (\(problem)); images.sandbox = false decodes without one")
         } catch let failure as DecodeFailure {
             throw failure
         } catch {

@@ -118,7 +118,7 @@ func subtractPublishedBias(_ x: UnsafeMutablePointer<Float>, count: Int) {
 /// Shares of images taken for their class, gathered image by image.
 ///
 ///     var tally = AblationTally(sizes: masks.sizes)
-///     for image in images { tally.add(try upper.ablate(image, masks), class: 3) }
+///     for image in images { tally.add(try upper.ablate(image, masks)) { $0 == 3 } }
 ///     print(tally.share(tally.on[0]))
 public struct AblationTally: Sendable, Equatable {
     public let sizes: [Int]
@@ -134,26 +134,15 @@ public struct AblationTally: Sendable, Equatable {
         off = on
     }
 
-    public mutating func add(_ image: AblatedImage, class index: Int) {
+    /// - Parameter isRight: whether an answer, an index into the classes, is the image's class; two names may mean one.
+    public mutating func add(_ image: AblatedImage, isRight: (Int) -> Bool) {
         precondition(image.on.count == sizes.count, "\(image.on.count) masks for \(sizes.count) sizes")
         images += 1
-        withoutSAE += image.withoutSAE.best == index ? 1 : 0
+        withoutSAE += isRight(image.withoutSAE.best) ? 1 : 0
         for size in sizes.indices {
-            on[size] += image.on[size].best == index ? 1 : 0
-            off[size] += image.off[size].best == index ? 1 : 0
+            on[size] += isRight(image.on[size].best) ? 1 : 0
+            off[size] += isRight(image.off[size].best) ? 1 : 0
         }
-    }
-
-    public static func + (a: AblationTally, b: AblationTally) -> AblationTally {
-        precondition(a.sizes == b.sizes, "tallies of sizes \(a.sizes) and \(b.sizes)")
-        var sum = a
-        sum.images += b.images
-        sum.withoutSAE += b.withoutSAE
-        for size in a.sizes.indices {
-            sum.on[size] += b.on[size]
-            sum.off[size] += b.off[size]
-        }
-        return sum
     }
 
     /// Of the images; 0 where there is none.

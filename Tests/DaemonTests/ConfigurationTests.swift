@@ -1,6 +1,7 @@
 // The configuration file: what it prints it reads, and what it can't use it names.
 
 import Daemon
+import Foundation
 import Testing
 
 @Test func documentedDefaultsReadBackAsThemselves() throws {
@@ -47,4 +48,33 @@ func wrongSettingsAreNamed(_ text: String, _ message: String) {
     } catch {
         #expect(error.description.hasPrefix("'saed.toml': line 2: "))
     }
+}
+
+/// Whoever is told to set a key finds it: every `section.key` that messages, comments and documents spell out is one.
+@Test func keysThatAreNamedAnywhereAreThere() throws {
+    var section = "", keys: Set<String> = []
+    for line in Configuration().documented().split(separator: "\n") {
+        if let header = line.wholeMatch(of: /\[(\w+)\]/) { section = String(header.1) }
+        if let key = line.prefixMatch(of: /(\w+) = /) { keys.insert("\(section).\(key.1)") }
+    }
+    let sections = Set(keys.map { $0.prefix { $0 != "." } }).union(["decode", "sandbox"])
+    // As a setting, at the end of a message in brackets, or as code in a comment or document.
+    let spelled = /(?:[ (;]([a-z]+\.[a-z_]+) = (?:true|false|"|[0-9])|[^\\]\(([a-z]+\.[a-z_]+)\)"|`([a-z]+\.[a-z_]+)`)/
+    let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    var named = 0
+    for folder in ["Sources", "docs", "systemd", "README.md"] {
+        let top = checkout.appendingPathComponent(folder)
+        let inside = FileManager.default.enumerator(at: top, includingPropertiesForKeys: nil)?.compactMap { $0 as? URL } ?? []
+        for file in [top] + inside where ["swift", "md", "toml", "service"].contains(file.pathExtension) && !file.path.contains("/Generated/") {
+            for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
+                for match in line.matches(of: spelled) {
+                    let key = String(match.1 ?? match.2 ?? match.3 ?? "")
+                    guard sections.contains(key.prefix { $0 != "." }) else { continue }
+                    named += 1
+                    #expect(keys.contains(key), "\(file.lastPathComponent): \(line)")
+                }
+            }
+        }
+    }
+    #expect(named > 5)
 }

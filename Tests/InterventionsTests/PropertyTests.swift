@@ -164,17 +164,16 @@ import Testing
         #expect(RandomLatents.draw(10, of: [1, 2], seed: 1).sorted() == [1, 2])
     }
 
-    @Test func talliesCountAndAdd() {
+    @Test func talliesCount() {
         func image(_ unchanged: Int, on: [Int], off: [Int]) -> AblatedImage {
             func answer(_ best: Int) -> ClassAnswer { ClassAnswer(logits: (0..<4).map { $0 == best ? 1 : 0 }) }
             return AblatedImage(withoutSAE: answer(unchanged), on: on.map(answer), off: off.map(answer))
         }
         var tally = AblationTally(sizes: [1, 2])
-        tally.add(image(2, on: [0, 2], off: [2, 0]), class: 2)
-        tally.add(image(1, on: [2, 2], off: [1, 0]), class: 2)
+        tally.add(image(2, on: [0, 2], off: [2, 0])) { $0 == 2 }
+        tally.add(image(1, on: [2, 2], off: [1, 0])) { $0 >= 2 }
         #expect(tally.images == 2 && tally.withoutSAE == 1 && tally.on == [1, 2] && tally.off == [1, 0])
-        let both = tally + tally
-        #expect(both.images == 4 && both.share(both.on[0]) == 0.5)
+        #expect(tally.share(tally.on[0]) == 0.5)
         #expect(AblationTally(sizes: []).share(0) == 0)
         #expect(ClassAnswer(logits: [1, 3, 3]).best == 1)
     }

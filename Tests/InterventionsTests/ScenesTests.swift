@@ -129,8 +129,8 @@ private struct Golden: Decodable {
         let random = AblationMasks(ranking: RandomLatents.ranking(of: active, seed: 3), sizes: [60], latents: setting.sae.config.latents)
         var chosen = AblationTally(sizes: [60]), control = chosen
         for image in setting.images.prefix(2) {
-            chosen.add(try setting.upper.ablate(image, masks), class: 3)
-            control.add(try setting.upper.ablate(image, random), class: 3)
+            chosen.add(try setting.upper.ablate(image, masks)) { $0 == 3 }
+            control.add(try setting.upper.ablate(image, random)) { $0 == 3 }
         }
         #expect(chosen.withoutSAE == 2 && chosen.off == [0] && control.off == [2], "\(chosen), 60 random of \(active.count): \(control)")
     }

@@ -1,5 +1,4 @@
-// How long things must rest, what is polled, what is never looked at. In the TOML file these are the keys of
-// [watch]; each property names its own.
+// How long things must rest, what is polled, what is never looked at. A property that is a key of the TOML file names it.
 
 /// Settings of the watcher; the defaults suit a local disk and people who copy, scan and download.
 public struct WatchOptions: Sendable {
@@ -9,22 +8,21 @@ public struct WatchOptions: Sendable {
         case poll
     }
 
-    /// `watch.mode`.
     public var mode = Mode.automatic
     /// `watch.settle`: rest after the last sign of writing. Half a second covers an editor's or scanner's
     /// quick successive saves; for those that pause longer the consumer postpones what it can't decode.
     public var settle = Duration.milliseconds(500)
     /// `watch.settle_renamed`: rest of a file renamed or linked into place, which is complete by then.
     public var settleRenamed = Duration.milliseconds(20)
-    /// `watch.settle_empty`: an empty file is mostly one whose writer has not begun.
+    /// An empty file is mostly one whose writer has not begun.
     public var settleEmpty = Duration.seconds(2)
-    /// `watch.settle_folder`: rest of a model's or SAE's folder, all of whose files are taken as one.
+    /// Rest of a model's or SAE's folder, all of whose files are taken as one.
     public var settleFolder = Duration.seconds(2)
-    /// `watch.settle_polled`: where nothing tells of writing, size and time must look equal this far apart.
+    /// Where nothing tells of writing, size and time must look equal this far apart.
     public var settlePolled = Duration.seconds(2)
     /// `watch.poll_interval`: between two scans of what is polled.
     public var pollInterval = Duration.seconds(5)
-    /// `watch.max_watches`: our own limit below the kernel's; beyond it folders are polled.
+    /// Our own limit below the kernel's; beyond it folders are polled.
     public var watchesMax = Int.max
     /// Files seen but not done with; beyond it scanning pauses, then reading of events (the kernel's queue may
     /// overflow, which a rescan answers). Some 300 bytes each.
