@@ -69,7 +69,8 @@ package final class WorkQueue<Element: Sendable>: @unchecked Sendable {
     }
 
     /// Takes urgent work, or up to `max` elements of one lane, fresh ones first. A batch that is not full waits
-    /// up to `linger` for company; with nothing at all it waits up to `patience`.
+    /// up to `linger` for company, one of the backlog, for which nobody waits, eight times as long: decoders are about to
+    /// fill it. With nothing at all it waits up to `patience`.
     ///
     /// A fresh batch is not filled up from the backlog: its answer would come later for it.
     package func pop(max: Int, linger: Duration, patience: Duration) -> Work {
@@ -81,9 +82,14 @@ package final class WorkQueue<Element: Sendable>: @unchecked Sendable {
             if !condition.wait(until: deadline) { return .nothing }
         }
         if !urgent.isEmpty { return takeUrgent() }
-        let company = Date(timeIntervalSinceNow: linger.seconds)
-        while !closed, urgent.isEmpty, (fresh.isEmpty ? backlog.count : fresh.count) < max {
+        var isFresh = !fresh.isEmpty
+        var company = Date(timeIntervalSinceNow: linger.seconds * (isFresh ? 1 : 8))
+        while !closed, urgent.isEmpty, (isFresh ? fresh.count : backlog.count) < max {
             if !condition.wait(until: company) { break }
+            if !isFresh, !fresh.isEmpty {
+                isFresh = true
+                company = min(company, Date(timeIntervalSinceNow: linger.seconds))
+            }
         }
         if !urgent.isEmpty { return takeUrgent() }
         defer { condition.broadcast() }

@@ -54,12 +54,12 @@ func wrongSettingsAreNamed(_ text: String, _ message: String) {
 @Test func keysThatAreNamedAnywhereAreThere() throws {
     var section = "", keys: Set<String> = []
     for line in Configuration().documented().split(separator: "\n") {
-        if let header = line.wholeMatch(of: /\[(\w+)\]/) { section = String(header.1) }
-        if let key = line.prefixMatch(of: /(\w+) = /) { keys.insert("\(section).\(key.1)") }
+        if let header = line.wholeMatch(of: #/\[(\w+)\]/#) { section = String(header.1) }
+        if let key = line.prefixMatch(of: #/(\w+) = /#) { keys.insert("\(section).\(key.1)") }
     }
     let sections = Set(keys.map { $0.prefix { $0 != "." } }).union(["decode", "sandbox"])
     // As a setting, at the end of a message in brackets, or as code in a comment or document.
-    let spelled = /(?:[ (;]([a-z]+\.[a-z_]+) = (?:true|false|"|[0-9])|[^\\]\(([a-z]+\.[a-z_]+)\)"|`([a-z]+\.[a-z_]+)`)/
+    let spelled = #/(?:[ (;]([a-z]+\.[a-z_]+) = (?:true|false|"|[0-9])|[^\\]\(([a-z]+\.[a-z_]+)\)"|`([a-z]+\.[a-z_]+)`)/#
     let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
     var named = 0
     for folder in ["Sources", "docs", "systemd", "README.md"] {

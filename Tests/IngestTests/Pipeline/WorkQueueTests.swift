@@ -52,6 +52,25 @@ import Testing
         #expect(batch(queue.pop(max: 2, linger: long, patience: long)) == [1, 2])
     }
 
+    @Test func aBatchThatNobodyWaitsForWaitsLongerForCompany() {
+        let queue = WorkQueue<Int>(capacity: 8)
+        #expect(queue.push(1, lane: .backlog))
+        Thread.detachNewThread {
+            Thread.sleep(forTimeInterval: 0.4)
+            _ = queue.push(2, lane: .backlog)
+        }
+        #expect(batch(queue.pop(max: 2, linger: .milliseconds(200), patience: long)) == [1, 2])
+    }
+
+    @Test func whatIsFreshDoesNotWaitForTheBacklogsCompany() {
+        let queue = WorkQueue<Int>(capacity: 8)
+        #expect(queue.push(1, lane: .backlog))
+        Thread.detachNewThread { _ = queue.push(10, lane: .fresh) }
+        let begin = ContinuousClock.now
+        #expect(batch(queue.pop(max: 2, linger: .seconds(1), patience: long)) == [10])
+        #expect(.now - begin < .seconds(7), "a backlog would have waited for 8 s")
+    }
+
     @Test func urgentWorkGoesBeforeEverything() {
         let queue = WorkQueue<Int>(capacity: 8)
         let done = Mutex<[Int]>([])
