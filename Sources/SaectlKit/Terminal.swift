@@ -48,7 +48,8 @@ public struct Terminal: Sendable {
         return SocketPath.variable("COLUMNS").flatMap { Int($0) } ?? 80
     }
 
-    /// Writes all of a text. Ends the program with success where the reader of stdout has gone.
+    /// Writes all of a text. Ends the program with success where the reader of stdout has gone, with an error where its
+    /// disk is full.
     public func write(_ text: String) {
         var text = text
         text.withUTF8 { bytes in
@@ -60,6 +61,8 @@ public struct Terminal: Sendable {
                 } else if errno == EPIPE {
                     exit(0)
                 } else if errno != EINTR {
+                    let reason = String(cString: strerror(errno))
+                    if fd != STDERR_FILENO { Terminal.error.write("saectl: standard output can't be written: \(reason)\n") }
                     exit(ExitStatus.failed)
                 }
             }

@@ -51,6 +51,14 @@ import Testing
         #expect(!rig.log.contains("\u{1B}"))
     }
 
+    @Test func anAnswerThatFindsNoRoomIsAFailureThatIsSaid() throws {
+        let full = try run(URL(fileURLWithPath: "/bin/sh"), ["-c", "exec \"$0\" --help > /dev/full", Place.saectl.path])
+        #expect(full.status == 1 && full.errors == "saectl: standard output can't be written: No space left on device\n", "\(full)")
+        // A reader that has gone had enough.
+        let gone = try run(URL(fileURLWithPath: "/bin/sh"), ["-c", "\"$0\" --help | true; echo done", Place.saectl.path])
+        #expect(gone.output == "done\n" && gone.errors.isEmpty, "\(gone)")
+    }
+
     @Test func exitCodesTellAWrongLineFromAFailure() throws {
         let rig = try Rig(configuration: Rig.quick)
         let wrong = try rig.saectl("latents", "--sort", "beauty", allowFailure: true)
