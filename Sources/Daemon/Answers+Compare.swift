@@ -106,14 +106,18 @@ extension Answers {
         return (other, found)
     }
 
+    /// What is to be known where two views share their snapshots; nil where they don't.
+    func seeTheSame(_ base: ViewPlan, _ adapted: ViewPlan) -> String? {
+        guard base.record.id == adapted.record.id else { return nil }
+        return "both views see the same: '\(adapted.adapter.record.name)' changes the text side alone, or is '\(base.adapter.record.name)'"
+    }
+
     func notes(_ base: ViewPlan, _ adapted: ViewPlan, onlyBase: Int, onlyAdapted: Int, control: (base: ViewPlan, adapted: ViewPlan)?) -> [String] {
         var notes: [String] = []
         if onlyBase + onlyAdapted > 0 {
             notes.append("\(onlyBase + onlyAdapted) images have a snapshot in one of the views only and are not counted (a back-fill runs: saectl wait)")
         }
-        if base.record.id == adapted.record.id {
-            notes.append("both views see the same: '\(adapted.adapter.record.name)' changes the text side alone, or is '\(base.adapter.record.name)'")
-        }
+        if let same = seeTheSame(base, adapted) { notes.append(same) }
         if control == nil {
             notes.append("no control stands beside this (saectl sae random NAME --like \(adapted.sae.name) makes one of random directions, saectl wait finishes it)")
         }

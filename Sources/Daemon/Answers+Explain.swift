@@ -59,9 +59,7 @@ extension Answers {
             answer.errorTerm = body.errorTerm
             answer.definitions = Answers.explainDefinitions(explanation, kept: body.errorTerm)
             if adaptedHead.head == nil { answer.definitions.append("the text side, which depends on the image, stays that of the image as it is") }
-            if base.record.id == adapted.record.id {
-                answer.notes.append("both views see the same: '\(adapted.adapter.record.name)' changes the text side alone, or is '\(base.adapter.record.name)'")
-            }
+            if let same = self.seeTheSame(base, adapted) { answer.notes.append(same) }
             return answer
         }
         try await reply.part(\.explain, answer)

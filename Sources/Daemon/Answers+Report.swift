@@ -51,6 +51,7 @@ extension Answers {
         }
         try await nameForPages(adapted, reply)
         var page = reportData(remap, comparison, adapted)
+        page.seesTheSame = seeTheSame(base, adapted) != nil
         var images = PageImages()
         page.changedTotal = changed.differing.count
         page.fixed = changed.fixed

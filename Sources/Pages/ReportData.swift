@@ -23,6 +23,8 @@ public struct ReportData: Sendable {
     /// Every latent that left or joined a class (for the flow picture), those that matter most first; and any other that
     /// the page may show in a sheet or name in the patch viewer. Those with a sheet in either view are shown one by one.
     public var latents: [ReportLatent] = []
+    /// The views share their snapshots: only the text side differs.
+    public var seesTheSame = false
     /// The finding first, then its controls. Empty: not shown.
     public var figures: [ReportFigures] = []
     /// What becomes of the gain when latents are set back. Empty: not shown.

@@ -43,6 +43,7 @@ extension ReportData {
     }
 
     private var overlapSentence: String? {
+        guard !seesTheSame else { return "Both views see the same in every patch: what changed is how the text side reads it, and no latent can have moved." }
         guard let finding = figures.first else { return nil }
         var text = "Of a class's first \(k.of("latent")), \(finding.overlap.percent)\(finding.overlapInterval?.percentText ?? "") are the same in both views"
         let controls = figures.dropFirst()

@@ -143,6 +143,8 @@ struct ReadPage {
         #expect(said[1] == "16 images changed their answer: 11 became right, 2 became wrong, 3 are right in neither view.")
         #expect(said[2] == "1 class gained accuracy, 1 lost some, 0 stayed; the most gained ring (20.0 % to 90.0 %); the most lost star (50.0 % to 40.0 %).")
         #expect(said[3].hasSuffix("no more remapping than a control shows, so the overlap alone is no finding."))
+        data.seesTheSame = true
+        #expect(data.summary[3] == "Both views see the same in every patch: what changed is how the text side reads it, and no latent can have moved.")
         #expect(said[5] == "1 latent changed the classes they serve; latent 54 (yellow) the most: it left 1 and joined 1, and now serves 33 where it served 33.")
     }
 
