@@ -47,13 +47,12 @@ final class LogThreshold: Sendable {
     }
 }
 
-/// Writes journal entries: the level as PRIORITY, each piece of metadata as a field.
-struct JournalLog: LogHandler {
-    let threshold: LogThreshold
-    var metadata: Logger.Metadata = [:]
+/// A log whose level is a shared threshold.
+protocol ThresholdLog: LogHandler {
+    var threshold: LogThreshold { get }
+}
 
-    init(threshold: LogThreshold) { self.threshold = threshold }
-
+extension ThresholdLog {
     var logLevel: Logger.Level {
         get { threshold.level }
         set { threshold.level = newValue }
@@ -63,6 +62,14 @@ struct JournalLog: LogHandler {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
+}
+
+/// Writes journal entries: the level as PRIORITY, each piece of metadata as a field.
+struct JournalLog: ThresholdLog {
+    let threshold: LogThreshold
+    var metadata: Logger.Metadata = [:]
+
+    init(threshold: LogThreshold) { self.threshold = threshold }
 
     func log(event: LogEvent) {
         let fields = metadata.merging(event.metadata ?? [:]) { $1 }

@@ -7,21 +7,11 @@ import Synchronization
 /// Writes to stderr, one line an entry: `23:05:11.042 info  image committed  SAED_PATH="a.jpg" SAED_VIEW=...`.
 ///
 /// A line is one `write`, so that lines of several threads never mix.
-struct StderrLog: LogHandler {
+struct StderrLog: ThresholdLog {
     let threshold: LogThreshold
     var metadata: Logger.Metadata = [:]
 
     init(threshold: LogThreshold) { self.threshold = threshold }
-
-    var logLevel: Logger.Level {
-        get { threshold.level }
-        set { threshold.level = newValue }
-    }
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { metadata[key] }
-        set { metadata[key] = newValue }
-    }
 
     func log(event: LogEvent) {
         let fields = metadata.merging(event.metadata ?? [:]) { $1 }
