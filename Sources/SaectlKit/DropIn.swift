@@ -77,7 +77,7 @@ public struct AddPlan: Sendable {
     /// Folders below keep their names, so that class folders stay class folders. Links to folders are not followed:
     /// they can form a loop.
     private mutating func walk(_ folder: String, below: String) {
-        guard let names = entries(of: folder) else { return fail(folder, "can't be read: \(String(cString: strerror(errno)))") }
+        guard let names = folderEntries(of: folder) else { return fail(folder, "can't be read: \(String(cString: strerror(errno)))") }
         for name in names where !name.hasPrefix(".") && !name.hasSuffix(".part") {
             let path = folder + "/" + name
             var own = stat(), status = stat()
@@ -293,7 +293,7 @@ public func isFile(_ path: String) -> Bool {
 }
 
 /// Names in a folder, sorted; nil, with errno, where it can't be read.
-private func entries(of folder: String) -> [String]? {
+func folderEntries(of folder: String) -> [String]? {
     guard let stream = opendir(folder) else { return nil }
     defer { closedir(stream) }
     var names: [String] = []

@@ -31,10 +31,10 @@ struct CountList: ExpressibleByArgument {
 
 /// Which images of both views: a class, a data set.
 struct ScopeOptions: ParsableArguments {
-    @Option(name: [.customLong("class"), .customLong("label")], help: ArgumentHelp("Only images with this label.", valueName: "label"))
+    @Option(name: [.customLong("class"), .customLong("label")], help: ArgumentHelp("Only images with this label.", valueName: "label"), completion: .offer(.labels))
     var label: String?
 
-    @Option(name: .long, help: ArgumentHelp("Only images of this data set.", valueName: "name"))
+    @Option(name: .long, help: ArgumentHelp("Only images of this data set.", valueName: "name"), completion: .offer(.datasets))
     var dataset: String?
 }
 
@@ -47,24 +47,27 @@ struct Compare: ParsableCommand {
             on which a latent is active, mean its mean over those. BY CHANCE is what two unrelated draws would share, \
             CONTROL the same figure of an SAE of random directions (`saectl sae random`), where there is one. \
             --as-published counts tokens of all kinds, prompts too, as the paper does.
+
+              saectl compare base..maple --dataset shifted
+              saectl compare base..maple --image star/12.jpg
             """)
     @OptionGroup var common: Common
 
-    @Argument(help: ViewRange.help, transform: ViewRange.parsed)
+    @Argument(help: ViewRange.help, completion: .offer(.ranges), transform: ViewRange.parsed)
     var range: ViewRange
 
-    @Option(name: .long, help: ArgumentHelp("Only this image: a path, a file name where unique, or the beginning of an id.", valueName: "image"))
+    @Option(name: .long, help: ArgumentHelp("Only this image: a path, a file name where unique, or the beginning of an id.", valueName: "image"), completion: .offer(.images))
     var image: String?
 
     @OptionGroup var scope: ScopeOptions
 
-    @Option(name: .long, help: ArgumentHelp("For the overlap (default: 1,2,5,10,20,50,100,200,500).", valueName: "k,k,..."))
+    @Option(name: .long, help: ArgumentHelp("How many of the top latents the overlap is taken of (default: 1,2,5,10,20,50,100,200,500).", valueName: "k,k,..."))
     var k: CountList?
 
     @Option(name: .long, help: "So many latents in each list.")
     var top: UInt32 = 10
 
-    @Flag(name: .long, help: "The paper's definitions instead.")
+    @Flag(name: .long, help: "The paper's definitions instead: tokens of all kinds.")
     var asPublished = false
 
     func validate() throws {
@@ -96,10 +99,12 @@ struct Remap: ParsableCommand {
             of a group back to their base values on each image and answering again, the SAE's error term kept: \
             `random latents` is its control. Shuffled labels and an SAE of random directions (`saectl sae random`) \
             stand beside the finding. Intervals: 95 %, bootstrap (classes: paired), the same for the same --seed.
+
+              saectl remap base..maple --dataset shifted
             """)
     @OptionGroup var common: Common
 
-    @Argument(help: ViewRange.help, transform: ViewRange.parsed)
+    @Argument(help: ViewRange.help, completion: .offer(.ranges), transform: ViewRange.parsed)
     var range: ViewRange
 
     @OptionGroup var scope: ScopeOptions
@@ -121,7 +126,7 @@ struct Remap: ParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("The SAE of random directions that is the control (default: one made like the views' SAE).", valueName: "sae"))
+        help: ArgumentHelp("The SAE of random directions that is the control (default: one made like the views' SAE).", valueName: "sae"), completion: .offer(.controls))
     var control: String?
 
     @Flag(name: .long, help: "The paper's definitions instead: tokens of all kinds.")
@@ -159,6 +164,8 @@ struct Ablate: ParsableCommand {
             Latents are ranked by tokens over tau (more than 0.2) on the class's images, or as --by says. The SAE's \
             reconstruction stands for the activations; --error-term adds what it misses, so that OFF with nothing \
             taken away is the model itself. --as-published also subtracts the constant that the paper's code does.
+
+              saectl ablate --view maple --dataset shifted --top 1,10,50
             """)
     @OptionGroup var common: Common
     @OptionGroup var view: ViewOption
@@ -205,13 +212,17 @@ struct Classify: ParsableCommand {
         discussion: """
             Classifies from stored snapshots by the view's class list. Accuracy is the share of the images whose label \
             is a class that are answered with it; intervals are Wilson's, 95 %.
+
+              saectl classify star/12.jpg
+              saectl classify shifted --view maple
             """)
     @OptionGroup var common: Common
     @OptionGroup var view: ViewOption
 
     @Argument(
         help: ArgumentHelp(
-            "A path, a file name where unique, or the beginning of an id; a data set's name; or `all`.", valueName: "image|dataset|all"))
+            "A path, a file name where unique, or the beginning of an id; a data set's name; or `all`.", valueName: "image|dataset|all"),
+        completion: .offer(.targets))
     var target: String
 
     @Option(name: .long, help: "So many classes of an image, or rows of each table; --json always has every class of a data set.")

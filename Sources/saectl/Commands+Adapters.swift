@@ -5,10 +5,12 @@ import SaectlKit
 import Wire
 
 struct Adapters: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List adapters: prompts, LoRA, fine-tuned towers, and the base itself.")
+    static let configuration = CommandConfiguration(
+        abstract: "List adapters: prompts, LoRA, fine-tuned towers, and the base itself.",
+        discussion: "  saectl adapters --model b16")
     @OptionGroup var common: Common
 
-    @Option(name: .long, help: "Only those of this model.")
+    @Option(name: .long, help: "Only those of this model.", completion: .offer(.models))
     var model: String?
 
     func run() throws {
@@ -37,13 +39,15 @@ struct AdapterAdd: ParsableCommand {
             FILE is a checkpoint of MaPLe, VPT, IVLP, CoOp or CoCoOp as the public trainers write it (.pth.tar), or a \
             folder: LoRA as PEFT writes it, a fine-tuned vision tower, or what `adapter export` wrote. What it is is \
             told by its keys and shapes. A checkpoint of another model is refused, both shapes named.
+
+              saectl adapter add model.pth.tar-50 --model b16 --name maple
             """)
     @OptionGroup var common: Common
 
     @Argument(help: "Its file or folder, which the daemon must be able to read.", completion: .file())
     var file: String
 
-    @Option(name: .long, help: "The model that it adapts; may be left out where it fits only one.")
+    @Option(name: .long, help: "The model that it adapts; may be left out where it fits only one.", completion: .offer(.models))
     var model: String?
 
     @Option(name: .long, help: "Its name in views.")
@@ -62,10 +66,10 @@ struct AdapterAdd: ParsableCommand {
 
 /// What the commands that name one adapter take.
 struct AdapterName: ParsableArguments {
-    @Argument(help: "The adapter's name.")
+    @Argument(help: "The adapter's name.", completion: .offer(.adapters))
     var name: String
 
-    @Option(name: .long, help: "Its model; may be left out where only one has an adapter of that name.")
+    @Option(name: .long, help: "Its model; may be left out where only one has an adapter of that name.", completion: .offer(.models))
     var model: String?
 
     fileprivate func change(_ action: Saed_AdapterAction, done: String, _ common: Common) throws {
@@ -77,7 +81,8 @@ struct AdapterName: ParsableArguments {
 
 struct AdapterActivate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "activate", abstract: "Encode images with it again, those too that came meanwhile.")
+        commandName: "activate", abstract: "Encode images with it again, those too that came meanwhile.",
+        discussion: "  saectl adapter activate maple")
     @OptionGroup var common: Common
     @OptionGroup var adapter: AdapterName
 
@@ -86,7 +91,8 @@ struct AdapterActivate: ParsableCommand {
 
 struct AdapterDeactivate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "deactivate", abstract: "Encode no more images with it and leave its views out of answers; what it made is kept until it is active again.")
+        commandName: "deactivate", abstract: "Encode no more images with it and leave its views out of answers; what it made is kept until it is active again.",
+        discussion: "  saectl adapter deactivate maple")
     @OptionGroup var common: Common
     @OptionGroup var adapter: AdapterName
 
@@ -95,7 +101,8 @@ struct AdapterDeactivate: ParsableCommand {
 
 struct AdapterRemove: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rm", abstract: "Remove it with its views and all that they have; other adapters' snapshots stay.")
+        commandName: "rm", abstract: "Remove it with its views and all that they have; other adapters' snapshots stay.",
+        discussion: "  saectl adapter rm maple")
     @OptionGroup var common: Common
     @OptionGroup var adapter: AdapterName
 
@@ -106,7 +113,11 @@ struct AdapterExport: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
         abstract: "Write an adapter to a folder: adapter.json and adapter.safetensors, which `adapter add` takes.",
-        discussion: "The folder appears whole or not at all; one that is not empty is never touched.")
+        discussion: """
+            The folder appears whole or not at all; one that is not empty is never touched.
+
+              saectl adapter export maple -o maple-folder
+            """)
     @OptionGroup var common: Common
     @OptionGroup var adapter: AdapterName
 

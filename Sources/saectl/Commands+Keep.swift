@@ -5,7 +5,9 @@ import SaectlKit
 import Wire
 
 struct Models: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List models.")
+    static let configuration = CommandConfiguration(
+        abstract: "List models.",
+        discussion: "  saectl models")
     @OptionGroup var common: Common
 
     func run() throws {
@@ -19,7 +21,8 @@ struct Model: ParsableCommand {
 
 struct ModelAdd: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "add", abstract: "Add a CLIP model in Hugging Face layout; images in the store are encoded with it once an SAE fits it.")
+        commandName: "add", abstract: "Add a CLIP model in Hugging Face layout; images in the store are encoded with it once an SAE fits it.",
+        discussion: "  saectl model add clip-vit-base-patch16 --name b16")
     @OptionGroup var common: Common
 
     @Argument(help: "Its folder, which the daemon must be able to read.", completion: .directory)
@@ -37,10 +40,12 @@ struct ModelAdd: ParsableCommand {
 }
 
 struct Saes: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List SAEs.")
+    static let configuration = CommandConfiguration(
+        abstract: "List SAEs.",
+        discussion: "  saectl saes --model b16")
     @OptionGroup var common: Common
 
-    @Option(name: .long, help: "Only those of this model.")
+    @Option(name: .long, help: "Only those of this model.", completion: .offer(.models))
     var model: String?
 
     func run() throws {
@@ -57,13 +62,14 @@ struct Sae: ParsableCommand {
 struct SaeAdd: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add",
-        abstract: "Add an SAE: a .pt file of PatchSAE, or a folder of SAELens; images in the store are encoded with it.")
+        abstract: "Add an SAE: a .pt file of PatchSAE, or a folder of SAELens; images in the store are encoded with it.",
+        discussion: "  saectl sae add patchsae.pt --model b16 --name patchsae")
     @OptionGroup var common: Common
 
     @Argument(help: "Its file or folder, which the daemon must be able to read.", completion: .file())
     var path: String
 
-    @Option(name: .long, help: "The model that it was trained on; may be left out where there is only one.")
+    @Option(name: .long, help: "The model that it was trained on; may be left out where there is only one.", completion: .offer(.models))
     var model: String?
 
     @Option(name: .long, help: "Its hook point, blocks.L.resid_post; may be left out where its configuration says it.")
@@ -87,16 +93,18 @@ struct SaeRandom: ParsableCommand {
         discussion: """
             What `remap` or `compare` finds with a trained SAE and also with this one says nothing about the trained \
             one's concepts. Images in the store are encoded with it; --control of `remap` names it.
+
+              saectl sae random chance --like patchsae
             """)
     @OptionGroup var common: Common
 
     @Argument(help: "Its name in views.")
     var name: String
 
-    @Option(name: .long, help: "The SAE whose density it takes over, latent by latent.")
+    @Option(name: .long, help: "The SAE whose density it takes over, latent by latent.", completion: .offer(.saes))
     var like: String
 
-    @Option(name: .long, help: "The model; may be left out where only one has that SAE.")
+    @Option(name: .long, help: "The model; may be left out where only one has that SAE.", completion: .offer(.models))
     var model: String?
 
     @Option(name: .long, help: "Of the random directions; the same seed gives the same SAE.")
@@ -118,10 +126,12 @@ struct Classes: ParsableCommand {
 }
 
 struct ClassesList: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "Print a model's class names and templates.")
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Print a model's class names and templates.",
+        discussion: "  saectl classes --model b16")
     @OptionGroup var common: Common
 
-    @Option(name: .long, help: "The model; may be left out where there is only one.")
+    @Option(name: .long, help: "The model; may be left out where there is only one.", completion: .offer(.models))
     var model: String?
 
     func run() throws {
@@ -134,16 +144,20 @@ struct ClassesList: ParsableCommand {
 struct ClassesSet: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "set", abstract: "Set a model's class names.",
-        discussion: "FILE has one name a line; empty lines and lines that begin with # are left out.")
+        discussion: """
+            FILE has one name a line; empty lines and lines that begin with # are left out.
+
+              saectl classes set imagenet.txt --model b16 --templates imagenet
+            """)
     @OptionGroup var common: Common
 
     @Argument(help: "A text file, one class name a line.", completion: .file())
     var file: String
 
-    @Option(name: .long, help: "The model; may be left out where there is only one.")
+    @Option(name: .long, help: "The model; may be left out where there is only one.", completion: .offer(.models))
     var model: String?
 
-    @Option(name: .long, help: ArgumentHelp("photo, imagenet, or a text file with one template a line, each with one {}.", valueName: "name|file"))
+    @Option(name: .long, help: ArgumentHelp("photo, imagenet, or a text file with one template a line, each with one {}.", valueName: "name|file"), completion: .offer(.templates))
     var templates: String?
 
     func run() throws {
@@ -171,7 +185,9 @@ struct ClassesSet: ParsableCommand {
 }
 
 struct Views: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "List views: model, adapter and SAE together.")
+    static let configuration = CommandConfiguration(
+        abstract: "List views: model, adapter and SAE together.",
+        discussion: "  saectl views")
     @OptionGroup var common: Common
 
     func run() throws {

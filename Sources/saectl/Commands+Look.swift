@@ -11,6 +11,9 @@ struct Images: ParsableCommand {
         discussion: """
             --disagree lists images whose answer, the likeliest class, differs between two views: first those that \
             became wrong, then those that became right, then the others.
+
+              saectl images --latent 4321 --by peak --limit 20
+              saectl images --disagree base..maple --dataset shifted
             """)
     @OptionGroup var common: Common
     @OptionGroup var view: ViewOption
@@ -21,13 +24,13 @@ struct Images: ParsableCommand {
     @Option(name: .long, help: "With --latent: rank by the mean over the patches or by the peak patch.")
     var by: ScoreOption = .mean
 
-    @Option(name: .long, help: "Only images with this label.")
+    @Option(name: .long, help: "Only images with this label.", completion: .offer(.labels))
     var label: String?
 
-    @Option(name: .long, help: ViewRange.disagreeHelp, transform: ViewRange.parsed)
+    @Option(name: .long, help: ViewRange.disagreeHelp, completion: .offer(.ranges), transform: ViewRange.parsed)
     var disagree: ViewRange?
 
-    @Option(name: .long, help: ArgumentHelp("With --disagree: only images of this data set.", valueName: "name"))
+    @Option(name: .long, help: ArgumentHelp("With --disagree: only images of this data set.", valueName: "name"), completion: .offer(.datasets))
     var dataset: String?
 
     @Option(name: .long, help: "At most this many.")
@@ -77,11 +80,16 @@ struct Images: ParsableCommand {
 }
 
 struct Show: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "One image: its classes and its strongest latents, or those of one patch.")
+    static let configuration = CommandConfiguration(
+        abstract: "One image: its classes and its strongest latents, or those of one patch.",
+        discussion: """
+              saectl show star/12.jpg
+              saectl show star/12.jpg --patch 6,4 --max-frequency 0.5
+            """)
     @OptionGroup var common: Common
     @OptionGroup var view: ViewOption
 
-    @Argument(help: "A path, a file name where unique, or the beginning of an id.")
+    @Argument(help: "A path, a file name where unique, or the beginning of an id.", completion: .offer(.images))
     var image: String
 
     @Option(name: .long, help: ArgumentHelp("Also the latents of this patch, counted from 0,0 at the top left.", valueName: "row,column"))
@@ -93,7 +101,7 @@ struct Show: ParsableCommand {
     @Option(name: .long, help: "Rank the image's latents by the mean over the patches or by the peak patch.")
     var by: ScoreOption = .mean
 
-    @Option(name: .long, help: "Leave out latents active on a larger share of images (0 to 1).")
+    @Option(name: .long, help: ArgumentHelp("Leave out latents active on a larger share of images (0 to 1).", valueName: "share"))
     var maxFrequency: Double?
 
     func run() throws {
@@ -123,7 +131,11 @@ enum SortOption: String, ExpressibleByArgument, CaseIterable {
 struct Latents: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List latents with their statistics over all images.",
-        discussion: "Frequency is the share of images on which a latent is active; entropy (of its labels) sorts the purest first.")
+        discussion: """
+            Frequency is the share of images on which a latent is active; entropy (of its labels) sorts the purest first.
+
+              saectl latents --sort entropy --min-frequency 0.01
+            """)
     @OptionGroup var common: Common
     @OptionGroup var view: ViewOption
 
@@ -133,10 +145,10 @@ struct Latents: ParsableCommand {
     @Flag(name: .long, help: "The other way round.")
     var reverse = false
 
-    @Option(name: .long, help: "Only latents active on at least this share of images (0 to 1).")
+    @Option(name: .long, help: ArgumentHelp("Only latents active on at least this share of images (0 to 1).", valueName: "share"))
     var minFrequency: Double?
 
-    @Option(name: .long, help: "Only latents active on at most this share of images (0 to 1).")
+    @Option(name: .long, help: ArgumentHelp("Only latents active on at most this share of images (0 to 1).", valueName: "share"))
     var maxFrequency: Double?
 
     @Option(name: .long, help: "Frequencies and peaks over tokens of this kind instead of images.")
@@ -177,7 +189,8 @@ struct Latents: ParsableCommand {
 
 struct Latent: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "One latent: statistics by token kind, its labels, its top images with the patch where each peaks.")
+        abstract: "One latent: statistics by token kind, its labels, its top images with the patch where each peaks.",
+        discussion: "  saectl latent 4321 --by peak")
     @OptionGroup var common: Common
     @OptionGroup var view: ViewOption
 
@@ -199,11 +212,13 @@ struct Latent: ParsableCommand {
 }
 
 struct Heatmap: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Draw where a latent is active in an image.")
+    static let configuration = CommandConfiguration(
+        abstract: "Draw where a latent is active in an image.",
+        discussion: "  saectl heatmap star/12.jpg 4321 -o heat.png")
     @OptionGroup var common: Common
     @OptionGroup var view: ViewOption
 
-    @Argument(help: "A path, a file name where unique, or the beginning of an id.")
+    @Argument(help: "A path, a file name where unique, or the beginning of an id.", completion: .offer(.images))
     var image: String
 
     @Argument(help: "The latent's number.")
@@ -227,7 +242,9 @@ struct Heatmap: ParsableCommand {
 }
 
 struct Sheet: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Draw a latent's top images on one sheet, each with its heat map.")
+    static let configuration = CommandConfiguration(
+        abstract: "Draw a latent's top images on one sheet, each with its heat map.",
+        discussion: "  saectl sheet 4321 --top 25 -o sheet.png")
     @OptionGroup var common: Common
     @OptionGroup var view: ViewOption
 
@@ -268,11 +285,13 @@ struct Export: ParsableCommand {
               f = numpy.load("x.npz")
               z = scipy.sparse.csr_matrix((f["data"], f["indices"], f["indptr"]), shape=f["shape"])
             --activations adds activations [image, token, width], --logits adds logits [image, class] and classes.
+
+              saectl export --all --activations -o all.npz
             """)
     @OptionGroup var common: Common
     @OptionGroup var view: ViewOption
 
-    @Argument(help: "Paths, file names where unique, or beginnings of ids.")
+    @Argument(help: "Paths, file names where unique, or beginnings of ids.", completion: .offer(.images))
     var images: [String] = []
 
     @Flag(name: .long, help: "Every image of the view.")
@@ -284,7 +303,7 @@ struct Export: ParsableCommand {
     @Flag(name: .long, help: "Also the classifier's logits, f32.")
     var logits = false
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("The .npz to write.", valueName: "file"), completion: .file())
+    @Option(name: .shortAndLong, help: ArgumentHelp("The .npz to write.", valueName: "file"), completion: .file(extensions: ["npz"]))
     var output: String
 
     func validate() throws {

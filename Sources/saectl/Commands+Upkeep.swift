@@ -7,7 +7,11 @@ import Wire
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Look for what commonly goes wrong, and say how to mend it.",
-        discussion: "Socket, release, models, quarantine, permissions, disk, inotify limits, memory, processor. Exits with 1 where something is bad.")
+        discussion: """
+            Socket, release, models, quarantine, permissions, disk, inotify limits, memory, processor. Exits with 1 where something is bad.
+
+              saectl doctor
+            """)
     @OptionGroup var common: Common
 
     func run() throws {
@@ -30,6 +34,8 @@ struct Verify: ParsableCommand {
             Reads every snapshot, recomputes what the tables and statistics stand on and compares the two, and has the \
             catalog check itself. Some seconds for ten thousand images; the daemon goes on meanwhile. Exits with 1 where \
             something is wrong, naming it.
+
+              saectl verify
             """)
     @OptionGroup var common: Common
 
@@ -52,10 +58,12 @@ struct Remove: ParsableCommand {
         discussion: """
             What the statistics stand on is the same afterwards as if the images had never been there. A file that lies in the \
             drop folder under several names is removed under all of them. There is no way back.
+
+              saectl rm star/12.jpg
             """)
     @OptionGroup var common: Common
 
-    @Argument(help: ArgumentHelp("Paths, file names or the beginnings of ids.", valueName: "image"), completion: .file())
+    @Argument(help: ArgumentHelp("Paths, file names or the beginnings of ids.", valueName: "image"), completion: .offer(.images))
     var images: [String]
 
     func run() throws {
@@ -71,6 +79,8 @@ struct Collect: ParsableCommand {
         discussion: """
             An image that is taken out of the drop folder leaves every answer at once, but its snapshots are kept, so that it is \
             back at once when its file is. This gives their space back.
+
+              saectl gc --inactive-views
             """)
     @OptionGroup var common: Common
 

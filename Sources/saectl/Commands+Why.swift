@@ -20,20 +20,20 @@ struct Explain: ParsableCommand {
             """)
     @OptionGroup var common: Common
 
-    @Argument(help: "A path, a file name where unique, or the beginning of an id.")
+    @Argument(help: "A path, a file name where unique, or the beginning of an id.", completion: .offer(.images))
     var image: String
 
-    @Argument(help: ViewRange.help, transform: ViewRange.parsed)
+    @Argument(help: ViewRange.help, completion: .offer(.ranges), transform: ViewRange.parsed)
     var range: ViewRange
 
     @Option(name: .long, help: "So many latents.")
     var top: UInt32 = 10
 
-    @Option(name: .customLong("class"), help: ArgumentHelp("The margin's class (default: the second view's answer).", valueName: "class"))
+    @Option(name: .customLong("class"), help: ArgumentHelp("The margin's class (default: the second view's answer).", valueName: "class"), completion: .offer(.classes))
     var className: String?
 
     @Option(
-        name: .long, help: ArgumentHelp("The class that it is measured against (default: the first view's answer, or its next).", valueName: "class"))
+        name: .long, help: ArgumentHelp("The class that it is measured against (default: the first view's answer, or its next).", valueName: "class"), completion: .offer(.classes))
     var against: String?
 
     @Flag(name: .long, help: "Keep what the SAE does not reconstruct; activations that were not kept are computed again.")
@@ -99,12 +99,13 @@ struct Steer: ParsableCommand {
             control.
 
               saectl steer star/12.jpg --latent 4321 --scale 0
-              saectl steer star/12.jpg --latent 4321:2,3-4,5 --scale 0 --latent 17:class --to 2.5 --view maple
+              saectl steer star/12.jpg --latent 4321:2,3-4,5 --scale 0
+              saectl steer star/12.jpg --latent 17:class --to 2.5 --view maple
             """)
     @OptionGroup var common: Common
     @OptionGroup var view: ViewOption
 
-    @Argument(help: "A path, a file name where unique, or the beginning of an id.")
+    @Argument(help: "A path, a file name where unique, or the beginning of an id.", completion: .offer(.images))
     var image: String
 
     @Option(

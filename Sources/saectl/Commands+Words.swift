@@ -98,7 +98,8 @@ struct Similar: ParsableCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "A path, a file name where unique, or the beginning of an id; with :ROW,COLUMN one of its patches.", valueName: "image[:row,column]"))
+            "A path, a file name where unique, or the beginning of an id; with :ROW,COLUMN one of its patches.", valueName: "image[:row,column]"),
+        completion: .offer(.images))
     var image: String
 
     @Option(name: .long, help: "At most this many.")
@@ -134,12 +135,12 @@ struct Report: ParsableCommand {
             """)
     @OptionGroup var common: Common
 
-    @Argument(help: ViewRange.help, transform: ViewRange.parsed)
+    @Argument(help: ViewRange.help, completion: .offer(.ranges), transform: ViewRange.parsed)
     var range: ViewRange
 
     @OptionGroup var page: PageOption
 
-    @Option(name: .long, help: ArgumentHelp("Only images of this data set.", valueName: "name"))
+    @Option(name: .long, help: ArgumentHelp("Only images of this data set.", valueName: "name"), completion: .offer(.datasets))
     var dataset: String?
 
     @Option(name: .long, help: "So many latents with their top images.")
@@ -153,7 +154,7 @@ struct Report: ParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("The SAE of random directions that is the control (default: one made like the views' SAE).", valueName: "sae"))
+        help: ArgumentHelp("The SAE of random directions that is the control (default: one made like the views' SAE).", valueName: "sae"), completion: .offer(.controls))
     var control: String?
 
     @Flag(name: .long, help: "Leave out what the gain rests on, the part that runs the model most.")
@@ -186,7 +187,7 @@ struct Atlas: ParsableCommand {
             """)
     @OptionGroup var common: Common
 
-    @Argument(help: "MODEL/ADAPTER/SAE, or ADAPTER alone; may be left out where there is only one view.")
+    @Argument(help: "MODEL/ADAPTER/SAE, or ADAPTER alone; may be left out where there is only one view.", completion: .offer(.views))
     var view: Saed_ViewName?
 
     @OptionGroup var page: PageOption

@@ -6,7 +6,9 @@ import SaectlKit
 import Wire
 
 struct Status: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "What the daemon has and does.")
+    static let configuration = CommandConfiguration(
+        abstract: "What the daemon has and does.",
+        discussion: "  saectl status --json")
     @OptionGroup var common: Common
 
     func run() throws {
@@ -17,7 +19,11 @@ struct Status: ParsableCommand {
 struct Wait: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Wait until nothing is queued, back-fills included.",
-        discussion: "Exits with 1 when the time is up first, naming what is still queued.")
+        discussion: """
+            Exits with 1 when the time is up first, naming what is still queued.
+
+              saectl wait --timeout 60
+            """)
     @OptionGroup var common: Common
 
     @Option(name: .long, help: ArgumentHelp("Give up after this many seconds.", valueName: "seconds"))
@@ -63,16 +69,19 @@ struct Add: ParsableCommand {
 
             Images go to images/[LABEL/] below the drop folder, with --dataset to datasets/DATASET/[LABEL/]: \
             `compare`, `remap`, `ablate`, `classify` and `images --disagree` can be asked about a data set.
+
+              saectl add my-photos --wait
+              saectl add shifted-images --dataset shifted
             """)
     @OptionGroup var common: Common
 
     @Argument(help: ArgumentHelp("Images, or folders of images.", valueName: "path"), completion: .file())
     var paths: [String]
 
-    @Option(name: .long, help: ArgumentHelp("The images' label: the class folder that they go to.", valueName: "label"))
+    @Option(name: .long, help: ArgumentHelp("The images' label: the class folder that they go to.", valueName: "label"), completion: .offer(.labels))
     var label: String?
 
-    @Option(name: .long, help: ArgumentHelp("The data set that they belong to.", valueName: "name"))
+    @Option(name: .long, help: ArgumentHelp("The data set that they belong to.", valueName: "name"), completion: .offer(.datasets))
     var dataset: String?
 
     @Flag(name: .long, help: "Follow them until they are done; exit with 1 if one failed.")
@@ -107,7 +116,11 @@ struct Add: ParsableCommand {
 struct Watch: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print events as they happen, until interrupted.",
-        discussion: "With --json one object a line.")
+        discussion: """
+            With --json one object a line.
+
+              saectl watch --json | jq -c .path
+            """)
     @OptionGroup var common: Common
 
     func run() throws {
@@ -119,7 +132,9 @@ struct Watch: ParsableCommand {
 }
 
 struct Failures: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Files that could not be used, and why, the latest first.")
+    static let configuration = CommandConfiguration(
+        abstract: "Files that could not be used, and why, the latest first.",
+        discussion: "  saectl failures --limit 10")
     @OptionGroup var common: Common
 
     @Option(name: .long, help: "At most this many.")
@@ -144,7 +159,9 @@ struct Failures: ParsableCommand {
 }
 
 struct Version: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Versions of saectl, the daemon and what it stands on.")
+    static let configuration = CommandConfiguration(
+        abstract: "Versions of saectl, the daemon and what it stands on.",
+        discussion: "  saectl version")
     @OptionGroup var common: Common
 
     func run() throws {

@@ -23,12 +23,23 @@ struct Saectl: ParsableCommand {
             was found; 2 the command line is wrong, or no daemon answers.
             """,
         version: SaedVersion.current,
-        subcommands: [
-            Status.self, Wait.self, Add.self, Images.self, Show.self, Latents.self, Latent.self, Heatmap.self, Sheet.self,
-            Compare.self, Remap.self, Ablate.self, Classify.self, Explain.self, Steer.self, Find.self, Name.self, Similar.self, Report.self,
-            Atlas.self, Models.self, Model.self, Adapters.self, Adapter.self, Saes.self, Sae.self, Classes.self, Views.self, Watch.self,
-            Failures.self, Doctor.self, Remove.self, Collect.self, Verify.self, Version.self, Export.self,
+        // Their help calls them "DAEMON SUBCOMMANDS" and so on.
+        groupedSubcommands: [
+            CommandGroup(name: "Daemon", subcommands: [Status.self, Wait.self, Watch.self, Failures.self, Doctor.self, Version.self]),
+            CommandGroup(name: "Image", subcommands: [Add.self, Images.self, Export.self, Remove.self, Collect.self, Verify.self]),
+            CommandGroup(
+                name: "Concept",
+                subcommands: [
+                    Show.self, Latents.self, Latent.self, Heatmap.self, Sheet.self, Find.self, Name.self, Similar.self, Atlas.self, Classify.self,
+                ]),
+            CommandGroup(name: "Adaptation", subcommands: [Compare.self, Remap.self, Ablate.self, Explain.self, Steer.self, Report.self]),
+            CommandGroup(
+                name: "Library",
+                subcommands: [Views.self, Models.self, Model.self, Saes.self, Sae.self, Adapters.self, Adapter.self, Classes.self]),
         ])
+
+    // Told here and completed before the command; `hoisted` hands them to it.
+    @OptionGroup var common: Common
 
     /// Parses, runs, reports.
     /// - Returns: the exit code.
@@ -53,7 +64,7 @@ struct Saectl: ParsableCommand {
             return ExitStatus.failed
         } catch {
             let code = exitCode(for: error)
-            let message = fullMessage(for: error)
+            let message = UsageLine.folded(fullMessage(for: error))
             if !message.isEmpty { (code.isSuccess ? Terminal.out : Terminal.error).line(message) }
             return code.isSuccess ? ExitStatus.success : ExitStatus.usage
         }
@@ -108,10 +119,10 @@ struct NoDaemon: Error, CustomStringConvertible {
 
 /// What every command takes.
 struct Common: ParsableArguments {
-    @Option(name: .long, help: ArgumentHelp("The daemon's socket.", valueName: "path"))
+    @Option(name: .long, help: ArgumentHelp("The daemon's socket.", valueName: "path"), completion: .file())
     var socket: String?
 
-    @Option(name: .long, help: ArgumentHelp("The daemon's root folder; its socket is DIR/saed.sock.", valueName: "dir"))
+    @Option(name: .long, help: ArgumentHelp("The daemon's root folder; its socket is DIR/saed.sock.", valueName: "dir"), completion: .directory)
     var root: String?
 
     @Flag(name: .long, help: "Print JSON (docs/JSON.md) instead of text.")
@@ -187,7 +198,8 @@ struct ViewOption: ParsableArguments {
         name: .long,
         help: ArgumentHelp(
             "MODEL/ADAPTER/SAE, or ADAPTER alone; an empty part stands for the only one there is, an empty adapter for the base.",
-            valueName: "view"))
+            valueName: "view"),
+        completion: .offer(.views))
     var view: Saed_ViewName?
 }
 

@@ -36,12 +36,20 @@ struct Saed: AsyncParsableCommand {
 struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run the daemon in the foreground, until SIGTERM or Ctrl-C.",
-        discussion: "Logs go to stderr. Nothing that was dropped is lost when it is killed: the next start goes on.")
+        discussion: """
+            Logs go to stderr. Nothing that was dropped is lost when it is killed: the next start goes on.
 
-    @Option(help: "The folder that holds everything: drop/, store/, quarantine/, saed.sock. Made where there is none.")
+              saed run --root ~/saed
+            """)
+
+    @Option(
+        help: ArgumentHelp("The folder that holds everything: drop/, store/, quarantine/, saed.sock. Made where there is none.", valueName: "dir"),
+        completion: .directory)
     var root: String
 
-    @Option(help: "A TOML file; without it ROOT/saed.toml, where there is one. saed check-config shows the keys.")
+    @Option(
+        help: ArgumentHelp("A TOML file; without it DIR/saed.toml, where there is one. `saed check-config` shows the keys.", valueName: "file"),
+        completion: .file(extensions: ["toml"]))
     var config: String?
 
     func run() async throws {
@@ -73,9 +81,13 @@ struct CheckConfig: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check-config",
         abstract: "Check a configuration file and print the settings in force, each with its meaning.",
-        discussion: "Without FILE it prints the defaults: a file to start from.")
+        discussion: """
+            Without FILE it prints the defaults: a file to start from.
 
-    @Argument(help: "The TOML file.")
+              saed check-config /etc/saed/saed.toml
+            """)
+
+    @Argument(help: "The TOML file.", completion: .file(extensions: ["toml"]))
     var file: String?
 
     func run() throws {
