@@ -8,13 +8,15 @@ extension Store {
     static func recover(folder: String, catalog: Catalog) throws(StoreError) -> RecoveryReport {
         let segments = try catalog.read { try SegmentRecord.fetchAll($0, sql: "SELECT * FROM segments") }
         var report = RecoveryReport()
-        var named: Set<String> = []
+        var named: Set<String> = [], gone: [SegmentRecord.ID] = []
         for segment in segments {
             let name = "\(segment.view)/\(segment.id)"
             let path = "\(folder)/segments/\(name)"
             named.formUnion(["seg", "idx", "sum"].map { "\(name).\($0)" })
             guard File.exists(path + ".seg") else {
-                report.short.append(name + ".seg")
+                gone.append(segment.id)
+                // One without slots was begun in the moment of a crash.
+                if segment.slots > 0 { report.short.append(name + ".seg") }
                 continue
             }
             let file = try File(path: path + ".seg", flags: O_RDWR)
@@ -31,6 +33,15 @@ extension Store {
                 // Only a later version stops the store; a damaged header is met, and reported, by its readers.
                 if case .newerVersion? = headerError(header, path + ".seg") {
                     _ = try SegmentHeader(header, magic: SegmentHeader.segmentMagic, file: path + ".seg")
+                }
+            }
+        }
+        // Nothing of them can be read: their images lack a snapshot again.
+        if !gone.isEmpty {
+            try catalog.write { db in
+                for segment in gone {
+                    try db.execute(sql: "DELETE FROM snapshots WHERE segment = ?", arguments: [segment])
+                    try db.execute(sql: "DELETE FROM segments WHERE id = ?", arguments: [segment])
                 }
             }
         }

@@ -157,6 +157,24 @@ enum Damage {
         #expect(try again.store.verify(again.view.id) == VerifyReport(snapshots: 7))
     }
 
+    /// As a copy has it that was made while images were removed: the catalog from before, the segments from after.
+    @Test(arguments: ["1.seg", "2.seg"]) func aSegmentWhoseFileIsGoneLosesItsSnapshotsAndNoOthers(name: String) throws {
+        let folder = try TemporaryFolder()
+        do { try filled(folder.path).0.store.close() }
+        unlink(folder.path + "/segments/1/" + name)
+        let fixture = try Fixture(folder.path)
+        #expect(fixture.store.recovery.short == ["1/" + name])
+        let lacking = try fixture.store.imagesLackingSnapshot(in: fixture.view.id).count
+        let kept = try fixture.store.verify(fixture.view.id)
+        #expect(kept == VerifyReport(snapshots: 8 - lacking) && lacking > 1)
+        for image in 0..<8 { _ = try fixture.store.append([fixture.snapshot("n\(image)")], to: fixture.view.id) }
+        #expect(try fixture.store.verify(fixture.view.id) == VerifyReport(snapshots: 8))
+        try fixture.store.close()
+        let again = try Fixture(folder.path)
+        #expect(again.store.recovery.short == [])
+        #expect(try again.store.verify(again.view.id) == VerifyReport(snapshots: 8))
+    }
+
     @Test func everyFlippedByteOfASegmentIsFoundAndNothingElseIsLost() throws {
         let folder = try TemporaryFolder()
         do { try filled(folder.path).0.store.close() }
