@@ -47,10 +47,12 @@ struct LabelAccumulator {
 
     /// - Parameter overTau: class and patch tokens above the threshold in this image.
     mutating func add(label: Int32, mean: Double, overTau: Int = 0) {
-        guard label > 0, mean > 0 else { return }
+        guard label > 0 else { return }
+        self.overTau[Int(label) - 1] += overTau
+        // On the class token alone a latent has no mean over patches.
+        guard mean > 0 else { return }
         sums[Int(label) - 1] += mean
         counts[Int(label) - 1] += 1
-        self.overTau[Int(label) - 1] += overTau
         images += 1
     }
 

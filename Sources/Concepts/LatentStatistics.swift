@@ -107,10 +107,10 @@ extension Concepts {
         for item in postings.items {
             totals.add(item.posting, patches: layout.patches)
             let mean = item.posting.mean(query.scope, patches: layout.patches)
-            guard mean > 0 else { continue }
             all.add(
                 label: item.label, mean: mean,
                 overTau: Int(item.posting.patchesOverTau) + (item.posting.classValue > Store.tau ? 1 : 0))
+            guard mean > 0 else { continue }
             strongest.offer(item, score: mean, tie: item.image.rawValue)
         }
         var top = LabelAccumulator(labels: postings.labelNames.count)

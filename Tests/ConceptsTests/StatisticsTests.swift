@@ -45,6 +45,28 @@ import Testing
         #expect(zip(found.labels, expected.labels).allSatisfy { near($0.share, $1.share, 1e-6) }, "\(place)")
     }
 
+    @Test func aLabelsTokensAboveTauAreThoseOfAllItsImages() throws {
+        let folder = try TemporaryFolder()
+        let store = try GoldenStore(folder.path), golden = store.golden
+        var without = 0
+        for latent in 0..<golden.latents {
+            for label in try store.concepts.latentStatistics(latent, in: store.view).allLabels.labels {
+                var above = 0
+                for (image, name) in golden.labels.enumerated() where name == label.label {
+                    let latents = golden.snapshot(image).latents
+                    func count(_ kind: TokenKind) -> Int {
+                        golden.layout.tokens(of: kind).count { latents.value(row: $0, column: UInt32(latent)) > 0.2 }
+                    }
+                    above += count(.class) + count(.patch)
+                    without += count(.class) > 0 && count(.patch) == 0 ? 1 : 0
+                }
+                #expect(label.tokensOverTau == above, "latent \(latent) \(label.label)")
+            }
+        }
+        // Images on which a latent is on the class token alone have no mean over patches, and count all the same.
+        #expect(without > 0)
+    }
+
     @Test func topImagesByPeakCarryThePatchAndBreakTiesByImage() throws {
         let folder = try TemporaryFolder()
         let store = try GoldenStore(folder.path)
