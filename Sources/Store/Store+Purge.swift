@@ -129,10 +129,14 @@ extension Store {
             if let fresh { discard(fresh.id, view: view) }
             throw error
         }
+        // Of a view that is not active what is present goes too, and the view may come back.
+        let counted = images.withLock { table in gone.contains { table.isPresent($0) } }
         view.contents.withLock { contents in
             contents.segments.removeAll { $0.id == segment.id }
             if let fresh { contents.segments.append(fresh) }
+            if counted { (contents.merged, contents.lostMaxima) = (nil, []) }
         }
+        if counted { noteChange() }
         for ending in ["seg", "idx", "sum"] {
             let path = view.path(segment.id, ending)
             forgetReader(path)

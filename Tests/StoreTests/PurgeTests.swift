@@ -39,6 +39,21 @@ import Testing
         #expect(try again.store.verify(again.view.id) == VerifyReport(snapshots: 5))
     }
 
+    @Test func aViewThatComesBackAfterItsSnapshotsWereFreedCountsOnlyWhatIsEncodedSince() throws {
+        let folder = try TemporaryFolder()
+        let fixture = try Fixture(folder.path), store = fixture.store
+        for n in 0..<3 { try fixture.addImage("n\(n)") }
+        try store.append((0..<3).map { fixture.snapshot("n\($0)") }, to: fixture.view.id)
+        let before = try store.aggregates(in: fixture.view.id)
+        #expect(try store.embeddings(in: fixture.view.id).count == 3)
+        try store.catalog.deactivateSAE(fixture.view.sae)
+        #expect(try store.purge(inactiveViews: true).snapshots == 3)
+        #expect(try Fixture.addView(to: store, shape: fixture.shape).id == fixture.view.id)
+        #expect(try store.aggregates(in: fixture.view.id).images == 0 && store.embeddings(in: fixture.view.id).count == 0)
+        try store.append((0..<3).map { fixture.snapshot("n\($0)") }, to: fixture.view.id)
+        #expect(try store.aggregates(in: fixture.view.id) == before)
+    }
+
     @Test func aPurgeThatFailsChangesNothing() throws {
         let folder = try TemporaryFolder()
         let faults = FaultInjector(code: ENOSPC)
