@@ -1,4 +1,5 @@
-// Whatever happens to a store, likeness and latent embeddings are those of a naive recomputation from its snapshots.
+// Whatever happens to a store, likeness and latent embeddings are those of a naive recomputation from its snapshots, and
+// what is cached is what would be found anew.
 
 import Basics
 import Concepts
@@ -30,14 +31,25 @@ private final class ChangingStore {
         options.sealImages = sealImages
         self.options = options
         store = try Store.open(folder: folder?.path ?? "", options: options)
+        view = try ChangingStore.addView(to: store, layout, latents, width)
+        concepts = Concepts(store)
+    }
+
+    private static func addView(to store: Store, _ layout: TokenLayout, _ latents: Int, _ width: Int) throws -> ViewRecord {
         let hook = HookPoint(block: 2)
         let model = try store.catalog.addModel(name: "m", folder: "", contentHash: ContentHash(of: "m"), config: "{}")
         let sae = try store.catalog.addSAE(
             model: model.id, name: "s", path: "", contentHash: ContentHash(of: "s"), hook: hook, latents: latents, width: 4, config: "{}")
-        view = try store.catalog.addView(
+        return try store.catalog.addView(
             name: ViewName(model: "m", sae: "s"), model: model.id, adapter: try store.catalog.baseAdapter(of: model.id).id, sae: sae.id,
             hook: hook, recipe: ContentHash(of: "r"), layout: layout, latents: latents, embeddingWidth: width, activationWidth: 4)
-        concepts = Concepts(store)
+    }
+
+    /// The view's SAE goes, its snapshots are freed, and it comes back.
+    func retire() throws {
+        try store.catalog.deactivateSAE(view.sae)
+        _ = try store.purge(inactiveViews: true)
+        view = try ChangingStore.addView(to: store, layout, latents, width)
     }
 
     func reopen() throws {
@@ -141,7 +153,7 @@ private struct Naive {
         let changing = try ChangingStore(sealImages: Int.random(in: 4...20, using: &random))
         var next = 0
         for step in 0..<120 {
-            switch Int.random(in: 0..<16, using: &random) {
+            switch Int.random(in: 0..<17, using: &random) {
             case 0..<5:
                 let number = next > 0 && Bool.random(using: &random) ? Int.random(in: 0..<next, using: &random) : next
                 next = max(next, number + 1)
@@ -156,6 +168,8 @@ private struct Naive {
             case 12: changing.store.trim()
             case 13: try changing.reopen()
             case 14 where step % 3 == 0: _ = try changing.store.purge()
+            case 14: _ = try changing.store.purge(only: Set((0..<next).filter { $0 % 2 == 0 }.map { ImageRecord.ID(rawValue: Int64($0)) }))
+            case 15 where step % 4 == 0: try changing.retire()
             default: try check(changing, &random, "seed \(seed) step \(step)")
             }
         }
@@ -163,6 +177,8 @@ private struct Naive {
     }
 
     private func check(_ changing: ChangingStore, _ random: inout Seeded, _ place: String) throws {
+        let byEntropy = LatentTableQuery(sort: .entropy)
+        #expect(try changing.concepts.latentTable(in: changing.view, byEntropy) == Concepts(changing.store).latentTable(in: changing.view, byEntropy))
         let naive = try Naive(changing)
         let found = try changing.concepts.latentEmbeddings(in: changing.view)
         for (latent, expected) in naive.latentEmbeddings().enumerated() {

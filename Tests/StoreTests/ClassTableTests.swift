@@ -1,5 +1,5 @@
-// Class tables: whatever happens to a store, totals by label are those of its snapshots, from a kept table, from a
-// corrected one and from the postings alike; what is damaged is made again, what is sound survives a restart.
+// Class tables: totals by label are those of the snapshots, from a kept table, from a corrected one and from the postings
+// alike (PropertyTests does the rest); what is damaged is made again, what is sound survives a restart.
 
 import Basics
 import Foundation
@@ -65,60 +65,18 @@ private func check(_ store: Store, _ view: ViewRecord, _ groups: ImageGroups, _ 
     }
 }
 
+/// Totals by label, by shuffled labels, and by those of some images.
+func checkClassTotals(_ store: Store, _ view: ViewRecord, _ random: inout Seeded, _ place: String) throws {
+    let groups = store.labelGroups
+    try check(store, view, groups, place + " labels")
+    try check(store, view, groups.shuffled(seed: 7), place + " shuffled")
+    let some = Set((0..<groups.entries.count).filter { _ in Bool.random(using: &random) }.map { ImageRecord.ID(rawValue: Int64($0)) })
+    try check(store, view, groups.only(some), place + " some")
+    try check(store, view, groups.only(some).shuffled(seed: 7), place + " some shuffled")
+    try check(store, view, groups.only(label: "bee"), place + " one label")
+}
+
 @Suite struct ClassTableTests {
-    @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8]) func totalsAreThoseOfTheSnapshotsWhateverHappened(seed: UInt64) throws {
-        print("ClassTableTests seed \(seed)")
-        var random = Seeded(seed)
-        let folder = try TemporaryFolder()
-        var options = StoreOptions()
-        options.sealImages = Int.random(in: 3...8, using: &random)
-        options.correctedImagesMax = [0, 2, 128].randomElement(using: &random)!
-        options.singleImagesMax = [0, 2, 64].randomElement(using: &random)!
-        let shape = Shape(layout: TokenLayout(rows: 2, columns: 2, prompts: seed % 2 == 0 ? 1 : 0), latents: 30)
-        var fixture = try Fixture(folder.path, shape: shape, options: options)
-        var known: [String] = [], paths: [String] = []
-        for step in 0..<140 {
-            let place = "seed \(seed) step \(step)"
-            switch Int.random(in: 0..<20, using: &random) {
-            case 0..<6:
-                let name = Bool.random(using: &random) || known.isEmpty ? "image\(known.count)" : known.randomElement(using: &random)!
-                let label = ["ant", "bee", "cat", nil].randomElement(using: &random)!
-                let path = "images/\(label ?? "none")/\(Int.random(in: 0..<40, using: &random)).png"
-                try fixture.addImage(name, path: path, label: label)
-                known.append(name)
-                paths.append(path)
-            case 6..<10:
-                let lacking = try fixture.store.imagesLackingSnapshot(in: fixture.view.id).map(\.hash)
-                let names = Set(known).sorted().filter { lacking.contains(ContentHash(of: $0)) }
-                try fixture.store.append(names.prefix(5).map { fixture.snapshot($0, density: 0.2) }, to: fixture.view.id)
-            case 10, 11: if let path = paths.randomElement(using: &random) { try fixture.store.removePath(path) }
-            case 12:
-                let label = ["bee", "dog"].randomElement(using: &random)!
-                try fixture.store.renameFolder("images/ant", to: "images/\(label)") { _ in label }
-            case 13: try fixture.store.sealOpenSegments(of: fixture.view.id)
-            case 14: fixture.store.trim()
-            case 15:
-                try fixture.store.close()
-                fixture = try Fixture(folder.path, shape: shape, options: options)
-                #expect(fixture.store.recovery.isClean)
-            case 16 where step % 3 == 0: _ = try fixture.store.purge()
-            case 17 where step % 4 == 0: _ = try fixture.store.purge(view: fixture.view.id)
-            default: try checkAll(fixture, &random, place)
-            }
-        }
-        try checkAll(fixture, &random, "seed \(seed) end")
-    }
-
-    private func checkAll(_ fixture: Fixture, _ random: inout Seeded, _ place: String) throws {
-        let groups = fixture.store.labelGroups
-        try check(fixture.store, fixture.view, groups, place + " labels")
-        try check(fixture.store, fixture.view, groups.shuffled(seed: 7), place + " shuffled")
-        let some = Set((0..<groups.entries.count).filter { _ in Bool.random(using: &random) }.map { ImageRecord.ID(rawValue: Int64($0)) })
-        try check(fixture.store, fixture.view, groups.only(some), place + " some")
-        try check(fixture.store, fixture.view, groups.only(some).shuffled(seed: 7), place + " some shuffled")
-        try check(fixture.store, fixture.view, groups.only(label: "bee"), place + " one label")
-    }
-
     private func filled(_ folder: String) throws -> Fixture {
         var options = StoreOptions()
         options.sealImages = 4

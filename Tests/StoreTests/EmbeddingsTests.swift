@@ -1,5 +1,5 @@
-// Embedding tables and strongest images: whatever happens to a store, they tell what its snapshots tell; what is
-// damaged is made again, what is sound survives a restart.
+// Embedding tables and strongest images: they tell what the snapshots tell (PropertyTests does the rest); what is damaged
+// is made again, what is sound survives a restart.
 
 import Basics
 import Dispatch
@@ -14,7 +14,7 @@ private func present(_ store: Store, _ view: ViewRecord) throws -> [(id: ImageRe
 }
 
 /// The naive way: everything from the snapshots, in f64.
-private func check(_ store: Store, _ view: ViewRecord, _ random: inout Seeded, _ place: String) throws {
+func checkEmbeddings(_ store: Store, _ view: ViewRecord, _ random: inout Seeded, _ place: String) throws {
     let snapshots = try present(store, view)
     let table = try store.embeddings(in: view.id)
     #expect(table.images == snapshots.map(\.id), "\(place)")
@@ -81,46 +81,6 @@ private func check(_ store: Store, _ view: ViewRecord, _ random: inout Seeded, _
 }
 
 @Suite struct EmbeddingsTests {
-    @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8]) func theyAreThoseOfTheSnapshotsWhateverHappened(seed: UInt64) throws {
-        print("EmbeddingsTests seed \(seed)")
-        var random = Seeded(seed)
-        let folder = try TemporaryFolder()
-        var options = StoreOptions()
-        options.sealImages = Int.random(in: 3...12, using: &random)
-        options.singleImagesMax = [0, 2, 64].randomElement(using: &random)!
-        options.deadEmbeddingsMax = [0, 3, 1024].randomElement(using: &random)!
-        options.lostLatentsMax = [nil, 1000].randomElement(using: &random)!
-        let shape = Shape(layout: TokenLayout(rows: 2, columns: 2, prompts: seed % 2 == 0 ? 1 : 0), latents: 40, embedding: 21)
-        var fixture = try Fixture(folder.path, shape: shape, options: options)
-        var known: [String] = [], paths: [String] = []
-        for step in 0..<160 {
-            switch Int.random(in: 0..<20, using: &random) {
-            case 0..<6:
-                let name = Bool.random(using: &random) || known.isEmpty ? "image\(known.count)" : known.randomElement(using: &random)!
-                let path = "images/\(["ant", "bee"].randomElement(using: &random)!)/\(Int.random(in: 0..<60, using: &random)).png"
-                try fixture.addImage(name, path: path, label: nil)
-                known.append(name)
-                paths.append(path)
-            case 6..<10:
-                let lacking = try fixture.store.imagesLackingSnapshot(in: fixture.view.id).map(\.hash)
-                let names = Set(known).sorted().filter { lacking.contains(ContentHash(of: $0)) }
-                try fixture.store.append(names.prefix(6).map { fixture.snapshot($0, density: 0.15) }, to: fixture.view.id)
-            case 10, 11: if let path = paths.randomElement(using: &random) { try fixture.store.removePath(path) }
-            case 12: try fixture.store.renameFolder("images/ant", to: "images/bee") { _ in "bee" }
-            case 13: try fixture.store.sealOpenSegments(of: fixture.view.id)
-            case 14: fixture.store.trim()
-            case 15:
-                try fixture.store.close()
-                fixture = try Fixture(folder.path, shape: shape, options: options)
-                #expect(fixture.store.recovery.isClean)
-            case 16 where step % 3 == 0: _ = try fixture.store.purge()
-            case 17 where step % 4 == 0: _ = try fixture.store.purge(view: fixture.view.id)
-            default: try check(fixture.store, fixture.view, &random, "seed \(seed) step \(step)")
-            }
-        }
-        try check(fixture.store, fixture.view, &random, "seed \(seed) end")
-    }
-
     private func filled(_ folder: String, count: Int = 14) throws -> Fixture {
         var options = StoreOptions()
         options.sealImages = 4
@@ -136,7 +96,7 @@ private func check(_ store: Store, _ view: ViewRecord, _ random: inout Seeded, _
         let folder = try TemporaryFolder()
         var random = Seeded(1)
         var fixture = try filled(folder.path)
-        try check(fixture.store, fixture.view, &random, "made")
+        try checkEmbeddings(fixture.store, fixture.view, &random, "made")
         let file = folder.path + "/tables/1.emb"
         func inode() throws -> Int? { try FileManager.default.attributesOfItem(atPath: file)[.systemFileNumber] as? Int }
         let before = try inode()
@@ -146,7 +106,7 @@ private func check(_ store: Store, _ view: ViewRecord, _ random: inout Seeded, _
         for n in 14..<20 { try fixture.addImage("n\(n)") }
         try fixture.store.append((14..<20).map { fixture.snapshot("n\($0)") }, to: fixture.view.id)
         #expect(try Damage.size(file) == 128 + 20 * rowBytes)
-        try check(fixture.store, fixture.view, &random, "extended")
+        try checkEmbeddings(fixture.store, fixture.view, &random, "extended")
         #expect(try inode() == before)
         // Nothing is read from a segment for what the table holds.
         try fixture.store.close()
@@ -165,9 +125,9 @@ private func check(_ store: Store, _ view: ViewRecord, _ random: inout Seeded, _
         #expect(fixture.store.damaged.map(\.image.rawValue) == [1])
         #expect(try fixture.store.discardDamaged() == 1)
         #expect(try fixture.store.embeddings(in: fixture.view.id).count == 13)
-        try check(fixture.store, fixture.view, &random, "discarded")
+        try checkEmbeddings(fixture.store, fixture.view, &random, "discarded")
         try fixture.store.append([fixture.snapshot("n0")], to: fixture.view.id)
-        try check(fixture.store, fixture.view, &random, "encoded again")
+        try checkEmbeddings(fixture.store, fixture.view, &random, "encoded again")
     }
 
     @Test(arguments: [3, 9, 17, 50, 125, 128 + 3, 128 + 9, 128 + 13, 128 + 30, 128 + 7 * 48 + 20, -1])
@@ -180,7 +140,7 @@ private func check(_ store: Store, _ view: ViewRecord, _ random: inout Seeded, _
         let file = folder.path + "/tables/1.emb"
         try Damage.flip(file, at: offset < 0 ? try Damage.size(file) + offset : offset)
         fixture = try Fixture(folder.path, shape: fixture.shape)
-        try check(fixture.store, fixture.view, &random, "flipped \(offset)")
+        try checkEmbeddings(fixture.store, fixture.view, &random, "flipped \(offset)")
         #expect(try Damage.size(file) == 128 + 14 * rowBytes)
         try fixture.store.close()
         // A row that a crash cut short, and bytes of a row that never was whole.
@@ -188,15 +148,15 @@ private func check(_ store: Store, _ view: ViewRecord, _ random: inout Seeded, _
         fixture = try Fixture(folder.path, shape: fixture.shape)
         try fixture.addImage("late")
         try fixture.store.append([fixture.snapshot("late")], to: fixture.view.id)
-        try check(fixture.store, fixture.view, &random, "cut")
+        try checkEmbeddings(fixture.store, fixture.view, &random, "cut")
         try fixture.store.close()
         try Damage.append(file, [UInt8](repeating: 7, count: 100))
         fixture = try Fixture(folder.path, shape: fixture.shape)
-        try check(fixture.store, fixture.view, &random, "tail")
+        try checkEmbeddings(fixture.store, fixture.view, &random, "tail")
         try FileManager.default.removeItem(atPath: file)
         try fixture.addImage("later")
         try fixture.store.append([fixture.snapshot("later")], to: fixture.view.id)
-        try check(fixture.store, fixture.view, &random, "gone")
+        try checkEmbeddings(fixture.store, fixture.view, &random, "gone")
     }
 
     @Test(arguments: [3, 9, 17, 50, 75, 85, 125, 130, 300, -1]) func damagedStrongestImagesAreFoundAgain(offset: Int) throws {
@@ -209,11 +169,11 @@ private func check(_ store: Store, _ view: ViewRecord, _ random: inout Seeded, _
         #expect(size == 128 + 64 + 60 * 16 * 8 + 2)
         try Damage.flip(file, at: offset < 0 ? size + offset : offset)
         fixture = try Fixture(folder.path, shape: fixture.shape)
-        try check(fixture.store, fixture.view, &random, "flipped \(offset)")
+        try checkEmbeddings(fixture.store, fixture.view, &random, "flipped \(offset)")
         try fixture.store.close()
         try Damage.truncate(file, to: size / 2)
         fixture = try Fixture(folder.path, shape: fixture.shape)
-        try check(fixture.store, fixture.view, &random, "cut")
+        try checkEmbeddings(fixture.store, fixture.view, &random, "cut")
     }
 
     @Test func aFullDiskIsAnErrorAndHealsWithoutATrace() throws {
@@ -232,7 +192,7 @@ private func check(_ store: Store, _ view: ViewRecord, _ random: inout Seeded, _
             }
         }
         faults.fail(afterBytes: nil)
-        try check(fixture.store, fixture.view, &random, "healed")
+        try checkEmbeddings(fixture.store, fixture.view, &random, "healed")
     }
 
     @Test func compactingKeepsWhatIsThereAndFreesTheRest() throws {
@@ -245,12 +205,12 @@ private func check(_ store: Store, _ view: ViewRecord, _ random: inout Seeded, _
         try fixture.store.append((0..<14).map { fixture.snapshot("n\($0)") }, to: fixture.view.id)
         let old = try fixture.store.embeddings(in: fixture.view.id)
         for n in 0..<9 { try fixture.store.removePath("images/n\(n).png") }
-        try check(fixture.store, fixture.view, &random, "compacted")
+        try checkEmbeddings(fixture.store, fixture.view, &random, "compacted")
         #expect(try Damage.size(folder.path + "/tables/1.emb") == 128 + 5 * rowBytes)
         // A table from before still tells of its moment.
         #expect(old.count == 14 && old.rawEmbedding(of: .init(rawValue: 1)) == fixture.snapshot("n0").embedding)
         try fixture.addImage("n3")
-        try check(fixture.store, fixture.view, &random, "revived")
+        try checkEmbeddings(fixture.store, fixture.view, &random, "revived")
     }
 
     @Test func anEmbeddingWithoutLengthIsNearNothing() throws {
@@ -354,6 +314,6 @@ private func check(_ store: Store, _ view: ViewRecord, _ random: inout Seeded, _
         done.store(true, ordering: .releasing)
         group.wait()
         #expect(errors.withLock { $0 } == [])
-        try check(store, fixture.view, &random, "afterwards")
+        try checkEmbeddings(store, fixture.view, &random, "afterwards")
     }
 }

@@ -52,14 +52,14 @@ struct Fixture {
         view = try Fixture.addView(to: store, shape: shape)
     }
 
-    static func addView(to store: Store, shape: Shape, recipe: String = "recipe") throws -> ViewRecord {
+    static func addView(to store: Store, shape: Shape, recipe: String = "recipe", sae: String = "s") throws -> ViewRecord {
         let model = try store.catalog.addModel(name: "m", folder: "/models/m", contentHash: ContentHash(of: "m"), config: "{}")
-        let sae = try store.catalog.addSAE(
-            model: model.id, name: "s", path: "/saes/s.pt", contentHash: ContentHash(of: "s"), hook: HookPoint(block: 2),
+        let record = try store.catalog.addSAE(
+            model: model.id, name: sae, path: "/saes/\(sae).pt", contentHash: ContentHash(of: sae), hook: HookPoint(block: 2),
             latents: shape.latents, width: shape.activation, config: "{}")
         return try store.catalog.addView(
-            name: ViewName(model: "m", sae: "s"), model: model.id, adapter: try store.catalog.baseAdapter(of: model.id).id,
-            sae: sae.id, hook: HookPoint(block: 2), recipe: ContentHash(of: recipe), layout: shape.layout,
+            name: ViewName(model: "m", sae: sae), model: model.id, adapter: try store.catalog.baseAdapter(of: model.id).id,
+            sae: record.id, hook: HookPoint(block: 2), recipe: ContentHash(of: recipe), layout: shape.layout,
             latents: shape.latents, embeddingWidth: shape.embedding, activationWidth: shape.activation)
     }
 
