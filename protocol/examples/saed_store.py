@@ -79,11 +79,11 @@ class Store:
                 activations=Frame(file, file.tell(), 2).column("<f4", sum(kinds.values()) * depth).reshape(-1, depth) if more & 1 else None)
 
     def aggregates(self, view, segment):
-        """What a sealed segment's index counted: as `statistics` of all its snapshots, of absent images too."""
+        """What an index counted, also of absent images: as `statistics`, then images with a latent on a patch, on patch or class token."""
         file, head = opened(self.folder / f"segments/{view['id']}/{segment}.idx", b"SAEDIDX\0")
         frame, n = Frame(file, int.from_bytes(head[56:64], "little"), 4), view["latents"]
-        return int.from_bytes(frame.take(4), "little"), {
-            kind: {name: frame.column(dtype, n) for name, dtype in COUNTED.items()} for kind in layout(view)}
+        return (int.from_bytes(frame.take(4), "little"), {kind: {name: frame.column(dtype, n) for name, dtype in COUNTED.items()}
+                                                          for kind in layout(view)}, frame.column("<u4", n), frame.column("<u4", n))
 
 def statistics(view, snapshots):
     """Images, and of each latent the counts by token kind."""

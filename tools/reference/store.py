@@ -1,21 +1,22 @@
-"""Reads a store folder by protocol/STORE.md alone, checks every checksum, and compares each sealed segment's postings
-and aggregates, and each class table, with a recomputation from its frames.
+"""Compares each sealed segment's postings and aggregates, and each class table, with a recomputation from its snapshots, and
+checks every checksum on the way. What protocol/examples/saed_store.py reads is read by it.
 
     python tools/reference/store.py FOLDER        # exits 1 at the first contradiction
 
-Written from the document, not from the Swift code: where the two differ, one of them is wrong.
+Written from protocol/STORE.md, not from the Swift code: where the two differ, one of them is wrong.
 """
 
 import pathlib
-import sqlite3
 import struct
 import sys
 
 import numpy as np
 import xxhash
-import zstandard
 
-TAU = np.float32(0.2)
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "protocol/examples"))
+import saed_store
+
+TAU = np.float32(saed_store.TAU)
 
 
 def check(condition, text):
@@ -27,67 +28,33 @@ def xxh(data):
     return xxhash.xxh64_intdigest(data, seed=0)
 
 
-def joined(data, dtype):
-    """Byte planes to values."""
-    width = np.dtype(dtype).itemsize
-    return np.frombuffer(data, "u1").reshape(width, -1).T.copy().view(dtype).ravel()
-
-
-def frame(data, offset, kind):
-    """Payload, and the offset after the frame."""
-    magic, found, codec, zero, stored, raw, checksum, own = struct.unpack_from("<4sBBHIIQQ", data, offset)
-    check(magic == b"SFRM" and own == xxh(data[offset:offset + 24]) and zero == 0, f"frame header at {offset}")
-    check(found == kind, f"frame at {offset} is of kind {found}, not {kind}")
-    payload = data[offset + 32:offset + 32 + stored]
-    check(len(payload) == stored and xxh(payload) == checksum, f"frame content at {offset}")
-    if codec == 1:
-        payload = zstandard.ZstdDecompressor().decompress(payload, max_output_size=raw)
-    check(len(payload) == raw, f"frame at {offset}: {len(payload)} bytes, {raw} announced")
-    return payload, offset + 32 + stored
-
-
 class Segment:
-    def __init__(self, path, length):
-        data = path.read_bytes()[:length]
-        check(len(data) == length, f"{path} is short")
-        magic, version, size, self.n, self.rows, self.columns, self.prompts, self.embedding, self.width = struct.unpack_from(
-            "<8s8I", data)
-        check(magic == b"SAEDSEG\0" and version == 1 and size == 128, f"{path}: header")
-        check(struct.unpack_from("<Q", data, 120)[0] == xxh(data[:120]), f"{path}: header checksum")
-        self.recipe, self.path, self.data = data[40:72].hex(), path, data
-        self.patches = self.rows * self.columns
-        self.tokens = 1 + self.patches + self.prompts
+    """`snapshots`: (slot, {(token, latent): value}), or None for the latents of the dense form."""
 
-    def snapshot(self, offset, head, length):
-        """(hash, {(token, latent): value}), or latents None in the dense form."""
-        payload, end = frame(self.data, offset, 1)
-        check(end - offset == head, f"{self.path}: head of {end - offset} bytes at {offset}, the catalog says {head}")
-        dense, wide, index, flags, embedding = struct.unpack_from("<BBBBI", payload, 32)
-        check(embedding == self.embedding and index == (2 if self.n <= 65536 else 4), "shapes")
-        if flags & 1:
-            activations, end = frame(self.data, end, 2)
-            check(len(activations) == 4 * self.tokens * self.width, "activations")
-        check(end - offset == length, f"{self.path}: {end - offset} bytes at {offset}, the catalog says {length}")
-        at, first, latents = 40 + 4 * embedding, 0, {}
-        if dense:
-            return payload[:32].hex(), None
-        for tokens in (1, self.patches, self.prompts):
-            counts = joined(payload[at:at + 4 * tokens], "<u4")
-            at += 4 * tokens
-            total = int(counts.sum())
-            gaps = joined(payload[at:at + index * total], f"<u{index}").astype("i8")
-            at += index * total
-            values = joined(payload[at:at + (4 if wide else 2) * total], "<f4" if wide else "<f2").astype("f4")
-            at += (4 if wide else 2) * total
-            start = 0
-            for token, count in enumerate(counts, first):
-                for latent, value in zip(np.cumsum(gaps[start:start + count] + 1) - 1, values[start:start + count]):
-                    check(latent < self.n and value > 0, "entry")
-                    latents[token, int(latent)] = value
-                start += int(count)
-            first += tokens
-        check(at == len(payload), "payload is too long")
-        return payload[:32].hex(), latents
+    def __init__(self, store, view, number, length):
+        self.n, self.rows, self.columns, self.prompts = (view[name] for name in ("latents", "rows", "columns", "prompts"))
+        self.patches, self.snapshots = self.rows * self.columns, []
+        self.path = store.folder / f"segments/{view['id']}/{number}.seg"
+        file, head = saed_store.opened(self.path, b"SAEDSEG\0")
+        check(struct.unpack_from("<7I", head, 12) == (128, *(view[name] for name in (
+            "latents", "rows", "columns", "prompts", "embeddingWidth", "activationWidth"))), f"{self.path}: shapes")
+        check(head[40:72].hex() == view["recipe"], f"{self.path}: recipe")
+        for snapshot in store.snapshots(view, "segment = ?", [number], dense=True):
+            self.snapshots.append((snapshot.slot, self.entries(snapshot) if snapshot.latents else None))
+        for row in store.catalog.execute("SELECT * FROM snapshots WHERE segment = ?", [number]):
+            end = row["offset"] + row["headLength"]
+            for kind in (1, 2)[:1 + (row["length"] > row["headLength"])]:
+                saed_store.Frame(file, row["offset"] if kind == 1 else end, kind)
+                check(file.tell() == (end if kind == 1 else row["offset"] + row["length"]), f"{self.path}: frames at {row['offset']}")
+            check(file.tell() <= length, f"{self.path}: ends behind what is committed")
+
+    def entries(self, snapshot):
+        entries, first = {}, 0
+        for kind, (tokens, latents, values) in snapshot.latents.items():
+            check((values > 0).all() and (latents < self.n).all(), f"{self.path}: values of slot {snapshot.slot}")
+            entries |= {(first + t, j): v for t, j, v in zip(tokens.tolist(), latents.tolist(), values)}
+            first += {"class": 1, "patch": self.patches, "prompt": self.prompts}[kind]
+        return entries
 
     def postings(self, slot, latents):
         """What the index must say of one image: latent to posting."""
@@ -145,60 +112,44 @@ def block(data, patches):
         yield p
 
 
-def index(segment, snapshots):
+def index(segment, aggregates):
     path = segment.path.with_suffix(".idx")
     data = path.read_bytes()
-    magic, version, size, rows, columns, prompts, n, slots, tau, length, directory, aggregates, checksum = struct.unpack_from(
+    magic, version, size, rows, columns, prompts, n, slots, tau, length, directory, _, checksum = struct.unpack_from(
         "<8s7IfQQQQ", data)
     check(magic == b"SAEDIDX\0" and version == 1 and size == 128 and length == len(data), f"{path}: header")
     check(struct.unpack_from("<Q", data, 120)[0] == xxh(data[:120]) and np.float32(tau) == TAU, f"{path}: header checksum")
     check((rows, columns, prompts, n) == (segment.rows, segment.columns, segment.prompts, segment.n), f"{path}: shapes")
     check(xxh(data[directory:directory + 8 * (n + 1)]) == checksum, f"{path}: directory")
     entries = np.frombuffer(data, "<u4", 2 * (n + 1), directory).reshape(-1, 2)
-    expected = [segment.postings(slot, latents) for slot, latents in snapshots]
-    columns_of = aggregate_columns(frame(data, aggregates, 4)[0], segment)
+    expected = [segment.postings(slot, latents) for slot, latents in segment.snapshots]
+    images, counts, on_patches, anywhere = aggregates
     for latent in range(n):
         raw = data[entries[latent, 0]:entries[latent + 1, 0]]
         check(not raw or xxh(raw) & 0xFFFFFFFF == entries[latent, 1], f"{path}: block of {latent}")
         found = list(block(raw, segment.patches)) if raw else []
         wanted = [image[latent] for image in expected if latent in image]
         check(found == wanted, f"{path}: latent {latent}: {found} is not {wanted}")
-        compare_aggregates(columns_of, latent, wanted, segment, path)
-    check(columns_of["images"] == len(snapshots), f"{path}: {columns_of['images']} images")
+        compare_aggregates(counts, latent, wanted, segment, path)
+        found, wanted = (on_patches[latent], anywhere[latent]), (
+            sum(p["active"] > 0 for p in wanted), sum(p["active"] > 0 or p["cls"] > 0 for p in wanted))
+        check(found == wanted, f"{path}: latent {latent}: images {found}, {wanted}")
+    check(images == len(segment.snapshots), f"{path}: {images} images")
     return sum(len(image) for image in expected)
 
 
-def aggregate_columns(payload, segment):
-    out, at = {"images": struct.unpack_from("<I", payload)[0]}, 4
-
-    def take(name, dtype):
-        nonlocal at
-        size = segment.n * np.dtype(dtype).itemsize
-        out[name] = joined(payload[at:at + size], dtype)
-        at += size
-
-    for kind in ("class", "patch", "prompt")[:3 if segment.prompts else 2]:
-        for name, dtype in (("active", "<u4"), ("over", "<u4"), ("sum", "<f8"), ("max", "<f4")):
-            take(kind + name, dtype)
-    take("patchImages", "<u4")
-    take("anyImages", "<u4")
-    check(at == len(payload), "aggregates are too long")
-    return out
-
-
-def compare_aggregates(found, latent, postings, segment, path):
+def compare_aggregates(counts, latent, postings, segment, path):
     cls = [float(p["cls"]) for p in postings if p["cls"] > 0]
     wanted = {
-        "classactive": len(cls), "classover": sum(np.float32(v) > TAU for v in cls), "classsum": sum(cls), "classmax": max(cls, default=0),
-        "patchactive": sum(p["active"] for p in postings), "patchover": sum(p["over"] for p in postings),
-        "patchsum": sum(float(p["mean"]) * segment.patches for p in postings), "patchmax": max((p["peak"] for p in postings), default=0),
-        "patchImages": sum(p["active"] > 0 for p in postings), "anyImages": sum(p["active"] > 0 or p["cls"] > 0 for p in postings),
+        "class": (len(cls), sum(np.float32(v) > TAU for v in cls), sum(cls), max(cls, default=0)),
+        "patch": (sum(p["active"] for p in postings), sum(p["over"] for p in postings),
+                  sum(float(p["mean"]) * segment.patches for p in postings), max((p["peak"] for p in postings), default=0)),
+        "prompt": (sum(p["pactive"] for p in postings), sum(p["pover"] for p in postings),
+                   sum(float(p["psum"]) for p in postings), max((p["ppeak"] for p in postings), default=0)),
     }
-    if segment.prompts:
-        wanted |= {"promptactive": sum(p["pactive"] for p in postings), "promptover": sum(p["pover"] for p in postings),
-                   "promptsum": sum(float(p["psum"]) for p in postings), "promptmax": max((p["ppeak"] for p in postings), default=0)}
-    for name, value in wanted.items():
-        check(abs(float(found[name][latent]) - value) <= 1e-12 * abs(value), f"{path}: latent {latent}: {name} {found[name][latent]}, {value}")
+    for kind, columns in counts.items():
+        for (name, column), value in zip(columns.items(), wanted[kind]):
+            check(abs(float(column[latent]) - value) <= 1e-12 * abs(value), f"{path}: latent {latent}: {kind} {name} {column[latent]}, {value}")
 
 
 class Table:
@@ -261,8 +212,8 @@ def table(path, view, segments):
     found = Table(path, view)
     wanted = [[{} for _ in range(3)] for _ in range(len(found.names) + 1)]
     for number, groups in found.slots.items():
-        segment, snapshots = segments[number]
-        for slot, latents in snapshots:
+        segment = segments[number]
+        for slot, latents in segment.snapshots:
             for group in {0, int(groups[slot])} if groups[slot] >= 0 else ():
                 for j, p in segment.postings(slot, latents).items():
                     kinds = [(int(p["cls"] > TAU), int(p["cls"] > 0), float(p["cls"])),
@@ -295,38 +246,29 @@ def answers(path):
 
 
 def main(folder):
-    folder = pathlib.Path(folder)
-    header = (folder / "catalog.sqlite").read_bytes()[:100]
-    check(header[68:72] == b"SAED" and struct.unpack(">I", header[60:64])[0] == 1, "catalog: not version 1 of ours")
-    catalog = sqlite3.connect(f"file:{folder / 'catalog.sqlite'}?mode=ro", uri=True)
-    hashes = dict(catalog.execute("SELECT id, hash FROM images"))
-    recipes = dict(catalog.execute("SELECT id, recipe FROM views"))
-    views = {row[0]: row[1:] for row in catalog.execute('SELECT id, "rows", columns, prompts, latents, recipe FROM views')}
+    store = saed_store.Store(folder)
+    views = {view["id"]: view for view in store.catalog.execute("SELECT * FROM views")}
     kept, without = {}, set()
-    for number, view, length, sealed in catalog.execute("SELECT id, view, length, sealed FROM segments ORDER BY id").fetchall():
-        segment = Segment(folder / "segments" / str(view) / f"{number}.seg", length)
-        check(segment.recipe == recipes[view], f"{segment.path}: recipe")
-        snapshots, dense = [], 0
-        for image, slot, offset, head, size in catalog.execute(
-                'SELECT image, slot, "offset", headLength, length FROM snapshots WHERE segment = ? ORDER BY slot', (number,)):
-            found, latents = segment.snapshot(offset, head, size)
-            check(found == hashes[image], f"{segment.path}: slot {slot} is another image")
-            dense += latents is None
-            snapshots.append((slot, latents))
-        postings = index(segment, snapshots) if sealed and not dense else None
-        kept[number] = (segment, snapshots)
+    for number, view, length, sealed in store.catalog.execute("SELECT id, view, length, sealed FROM segments ORDER BY id").fetchall():
+        segment = kept[number] = Segment(store, views[view], number, length)
+        dense = sum(latents is None for _, latents in segment.snapshots)
+        postings = index(segment, store.aggregates(views[view], number)) if sealed and not dense else None
         without |= {number} if dense else set()
-        print(f"{segment.path}: {len(snapshots)} snapshots, {dense} dense, "
+        print(f"{segment.path}: {len(segment.snapshots)} snapshots, {dense} dense, "
               + (f"{postings} postings and their aggregates agree" if postings is not None else "not sealed, or dense"))
-    for path in sorted((folder / "tables").glob("*")):
+    for path in sorted((store.folder / "tables").glob("*")):
         if path.suffix == ".ans":
             print(answers(path))
         elif path.suffix == ".tab":
-            slots = Table(path, views[int(path.name.split(".")[0])]).slots
+            view = views[int(path.name.split(".")[0])]
+            view = tuple(view[name] for name in ("rows", "columns", "prompts", "latents", "recipe"))
             # Made before a purge, or over activations: nothing to recompute it from.
-            whole = all(number in kept and number not in without for number in slots)
-            print(table(path, views[int(path.name.split(".")[0])], kept) if whole else f"{path}: not of what is there now")
+            whole = all(number in kept and number not in without for number in Table(path, view).slots)
+            print(table(path, view, kept) if whole else f"{path}: not of what is there now")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except saed_store.StoreError as error:
+        sys.exit(f"store.py: {error}")
