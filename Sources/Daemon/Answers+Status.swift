@@ -62,8 +62,9 @@ extension Answers {
         }
         for drop in registry.waitingDrops { notices.append("'\(drop.path)' waits: \(drop.reason)") }
         for view in registry.suspendedViews { notices.append("view '\(view.view)' makes no snapshots: \(view.reason)") }
+        if let hindered = ingest.hindered { notices.append(hindered) }
         if !store.damaged.isEmpty {
-            notices.append("\(store.damaged.count) snapshots were found damaged; they are made again at the next start")
+            notices.append("\(store.damaged.count) snapshots were found damaged; they are made again from their originals")
         }
         return notices
     }

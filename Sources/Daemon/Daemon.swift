@@ -56,9 +56,7 @@ public struct Daemon: Sendable {
         // Before anything can happen, so that nothing goes unlogged.
         let events = activity.listen()
         ServiceManager.notify(.status("opening the store"))
-        let store = try openStore(log)
-        let registry = try Registry(store: store, activity: activity)
-        try prepare(registry, log)
+        let (store, registry) = try await open(activity, log)
         let ingest = try Ingest(store: store, registry: registry, activity: activity, options: ingestOptions)
         // What keeps images from being decoded is told now, and once.
         try ingest.decoder.check()
@@ -113,6 +111,25 @@ public struct Daemon: Sendable {
         }
     }
 
+    /// Waits while the disk is full: a service manager would give up after a few starts that failed.
+    private func open(_ activity: Activity, _ log: Logger) async throws -> (Store, Registry) {
+        var isTold = false
+        while true {
+            do {
+                let store = try openStore(log)
+                let registry = try Registry(store: store, activity: activity)
+                try prepare(registry, log)
+                return (store, registry)
+            } catch let error as StoreError {
+                guard case .diskFull = error else { throw error }
+                if !isTold { log.log(.warning, .warning, "the store can't be opened, saed waits and tries again: \(error)") }
+                isTold = true
+                ServiceManager.notify(.status("waiting for space on the disk"))
+                try await Task.sleep(for: .seconds(2))
+            }
+        }
+    }
+
     private func openStore(_ log: Logger) throws -> Store {
         var options = StoreOptions()
         options.keepActivations = configuration.keepActivations
@@ -129,7 +146,8 @@ public struct Daemon: Sendable {
                     ["SAED_FILE": file])
             }
         }
-        let again = try store.discardDamaged()
+        // Where the disk is full, the ingest does it later.
+        let again = (try? store.discardDamaged()) ?? 0
         if again > 0 { log.log(.snapshotsDamaged, .warning, "\(again) damaged snapshots are made again", ["SAED_SNAPSHOTS": "\(again)"]) }
         return store
     }

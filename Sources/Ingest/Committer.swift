@@ -16,22 +16,23 @@ final class Committer: @unchecked Sendable {  // guarded by `condition`; `thread
 
     private let store: Store
     private let activity: Activity
+    private let hindrance: Hindrance
     private let pulse: Pulse?
     private let onCommitted: @Sendable (Batch) -> Void
     private let onRefused: @Sendable (WorkItem) -> Void
     private let condition = NSCondition()
     private var waiting: Batch?
     private var closed = false
-    private var mayRetry = true
     private let ended = DispatchSemaphore(value: 0)
 
     /// - Parameter onRefused: told of an item whose snapshot the store will never take.
     init(
-        store: Store, activity: Activity, pulse: Pulse? = nil, onCommitted: @escaping @Sendable (Batch) -> Void,
+        store: Store, activity: Activity, hindrance: Hindrance, pulse: Pulse? = nil, onCommitted: @escaping @Sendable (Batch) -> Void,
         onRefused: @escaping @Sendable (WorkItem) -> Void
     ) {
         self.store = store
         self.activity = activity
+        self.hindrance = hindrance
         self.pulse = pulse
         self.onCommitted = onCommitted
         self.onRefused = onRefused
@@ -51,14 +52,6 @@ final class Committer: @unchecked Sendable {  // guarded by `condition`; `thread
         condition.lock()
         while waiting != nil { condition.wait() }
         waiting = batch
-        condition.broadcast()
-        condition.unlock()
-    }
-
-    /// From now on a batch that can't be written is dropped: its images still lack their snapshots at the next start.
-    func giveUpRetrying() {
-        condition.lock()
-        mayRetry = false
         condition.broadcast()
         condition.unlock()
     }
@@ -90,25 +83,14 @@ final class Committer: @unchecked Sendable {  // guarded by `condition`; `thread
     /// Tries until it is written: a full disk is an operator's to mend, and nothing is lost meanwhile. When
     /// saed stops first, the images still lack their snapshots and are made again at the next start.
     private func commit(_ batch: Batch) {
-        var pause: TimeInterval = 1
-        while true {
-            do {
+        do {
+            // A full disk is no hang: the compute thread may wait for this one meanwhile.
+            let isWritten = try hindrance.wait(for: { !isFinal($0) }, eachTime: { pulse?.beat() }) {
                 try store.append(batch.snapshots, to: batch.plan.record.id)
-                break
-            } catch where isFinal(error) {
-                return commitEach(batch, error)
-            } catch {
-                activity.emit(.warning("\(batch.snapshots.count) snapshots can't be written: \(error); trying again in \(Int(pause)) s"))
-                // A full disk is no hang: the compute thread may wait for this one meanwhile.
-                pulse?.beat()
-                condition.lock()
-                let deadline = Date(timeIntervalSinceNow: pause)
-                while mayRetry && condition.wait(until: deadline) {}
-                let stop = !mayRetry
-                condition.unlock()
-                if stop { return }
-                pause = min(pause * 2, 30)
             }
+            guard isWritten else { return }
+        } catch {
+            return commitEach(batch, error)
         }
         for (item, snapshot) in zip(batch.items, batch.snapshots) {
             activity.emit(
@@ -128,7 +110,7 @@ final class Committer: @unchecked Sendable {  // guarded by `condition`; `thread
     }
 
     /// One snapshot that the store refuses takes nothing from the others of its batch.
-    private func commitEach(_ batch: Batch, _ error: StoreError) {
+    private func commitEach(_ batch: Batch, _ error: any Error) {
         guard batch.items.count == 1 else {
             for (item, snapshot) in zip(batch.items, batch.snapshots) {
                 commit(Batch(plan: batch.plan, items: [item], snapshots: [snapshot], began: batch.began))

@@ -62,6 +62,7 @@ public final class Ingest: Sendable {
     private let intake: Intake
     private let backfill: Backfill
     private let ledger: Ledger
+    private let hindrance: Hindrance
     private let isBusy = Atomic(false)
     private let meter = RateMeter()
     /// When progress was last told.
@@ -80,6 +81,8 @@ public final class Ingest: Sendable {
         if options.threads > 0 { Team.configure(threads: options.threads) }
         let ledger = Ledger()
         self.ledger = ledger
+        let hindrance = Hindrance(activity: activity)
+        self.hindrance = hindrance
         var watch = options.watch
         // A fresh drop stands behind these, each of which is read, hashed, decoded and noted first.
         watch.deliveriesMax = min(watch.deliveriesMax, 8)
@@ -87,7 +90,7 @@ public final class Ingest: Sendable {
             activity.emit(.warning("\($0)"))
         }
         committer = Committer(
-            store: store, activity: activity, pulse: options.pulse,
+            store: store, activity: activity, hindrance: hindrance, pulse: options.pulse,
             onCommitted: { [meter] batch in
                 meter.add(batch.items.count)
                 for item in batch.items { ledger.finished(item.image.id) }
@@ -119,7 +122,7 @@ public final class Ingest: Sendable {
             },
             onTrouble: { activity.emit(.warning($0)) })
         intake = Intake(
-            watcher: watcher, store: store, registry: registry, activity: activity, ledger: ledger, engine: engine,
+            watcher: watcher, store: store, registry: registry, activity: activity, hindrance: hindrance, ledger: ledger, engine: engine,
             quarantine: Quarantine(folder: options.quarantineFolder, dropFolder: watcher.folder), decoder: decoder,
             onNewWork: { [backfill] in backfill.wake() }, onNoRoom: { [backfill] in backfill.prefer($0) })
         failing.withLock { [intake] in $0 = intake }
@@ -142,9 +145,9 @@ public final class Ingest: Sendable {
     /// Ends in order; what was computed is committed, nothing is lost. Takes at most a batch's time.
     public func stop() {
         activity.emit(.stopping)
-        intake.stop()
         // A full disk must not hold up the end.
-        committer.giveUpRetrying()
+        hindrance.giveUp()
+        intake.stop()
         engine.stop()
         backfill.stop()
         committer.stop()
@@ -153,6 +156,8 @@ public final class Ingest: Sendable {
     /// Absolute, symbolic links resolved.
     public var dropFolder: String { watcher.folder }
     public var loaded: [LoadedPart] { engine.library.loaded }
+    /// What keeps the store from being written now, for `status`.
+    public var hindered: String? { hindrance.reason }
     /// Snapshots a second, lately.
     public var rate: Double { meter.perSecond }
 
@@ -197,6 +202,7 @@ public final class Ingest: Sendable {
     /// Tells of the change between work and rest; called now and then by the daemon.
     @discardableResult
     public func noteIdle() -> WorkCounts {
+        makeDamagedAgain()
         let counts = counts()
         let busy = counts.queued > 0
         if isBusy.exchange(busy, ordering: .relaxed) != busy {
@@ -210,6 +216,13 @@ public final class Ingest: Sendable {
             }
         }
         return counts
+    }
+
+    /// What a reader met damaged lacks a snapshot again. Where that can't be noted now, it is the next time.
+    private func makeDamagedAgain() {
+        guard let count = try? store.discardDamaged(), count > 0 else { return }
+        activity.emit(.warning("\(count) damaged snapshots are made again from their originals"))
+        backfill.wake()
     }
 
     private func isTimeToTell() -> Bool {

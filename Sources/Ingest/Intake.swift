@@ -15,6 +15,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
     private let store: Store
     private let registry: Registry
     private let activity: Activity
+    private let hindrance: Hindrance
     private let ledger: Ledger
     private let engine: Engine
     private let quarantine: Quarantine
@@ -29,7 +30,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
     private static let patience: TimeInterval = 8
 
     init(
-        watcher: DropWatcher, store: Store, registry: Registry, activity: Activity, ledger: Ledger, engine: Engine,
+        watcher: DropWatcher, store: Store, registry: Registry, activity: Activity, hindrance: Hindrance, ledger: Ledger, engine: Engine,
         quarantine: Quarantine, decoder: ImageDecoder, onNewWork: @escaping @Sendable () -> Void,
         onNoRoom: @escaping @Sendable (ImageRecord) -> Void
     ) {
@@ -37,6 +38,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         self.store = store
         self.registry = registry
         self.activity = activity
+        self.hindrance = hindrance
         self.ledger = ledger
         self.engine = engine
         self.quarantine = quarantine
@@ -77,9 +79,16 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         }
     }
 
-    /// Catalog errors (a full disk) stop one event, not the intake; the next scan makes up for it.
-    private func guarded(_ what: String, _ body: () throws -> Void) {
-        do { try body() } catch { activity.emit(.warning("\(what): \(error)")) }
+    /// Waits while the catalog can't be written. Any other error stops one event, not the intake.
+    /// - Returns: false where saed stops first; the next start's scan makes up for it.
+    @discardableResult
+    private func guarded(_ what: String, _ body: () throws -> Void) -> Bool {
+        do {
+            return try hindrance.wait(toWrite: body)
+        } catch {
+            activity.emit(.warning("\(what): \(error)"))
+            return true
+        }
     }
 
     // MARK: Files
@@ -145,8 +154,10 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         } catch let failure as DecodeFailure where failure.isOfTheFile {
             fail(file.path, "decoder", "\(failure)", leave: false)
             watcher.done(file)
+        } catch is CancellationError {
+            // saed stops; the next start's scan finds the file.
         } catch {
-            // The catalog can't be written, or nothing decodes: nothing is lost, the file is delivered again.
+            // Nothing decodes now: nothing is lost, the file is delivered again.
             activity.emit(.warning("'\(file.path)': \(error); trying again"))
             watcher.postpone(file, rest: .seconds(2))
         }
@@ -154,13 +165,17 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
 
     @discardableResult
     private func note(_ file: DroppedFile, _ facts: ImageFacts, _ label: String?) throws -> ImageRecord {
-        let change = try store.upsertPath(
-            file.path,
-            file: .init(size: file.stamp.size, mtimeNanoseconds: file.stamp.mtime, inode: Int64(bitPattern: file.stamp.inode)),
-            image: facts, label: label)
+        var noted: PathChange?
+        let isWritten = try hindrance.wait {
+            noted = try store.upsertPath(
+                file.path,
+                file: .init(size: file.stamp.size, mtimeNanoseconds: file.stamp.mtime, inode: Int64(bitPattern: file.stamp.inode)),
+                image: facts, label: label)
+            if try store.catalog.failure(path: file.path) != nil { try store.catalog.clearFailures(path: file.path) }
+        }
+        guard isWritten, let change = noted else { throw CancellationError() }
         // What hindered this path before, or an image of this content, does so no more.
         ledger.unskipAll()
-        if try store.catalog.failure(path: file.path) != nil { try store.catalog.clearFailures(path: file.path) }
         if change.kind != .same {
             activity.emit(.pathAdded(path: file.path, image: facts.hash, label: change.image.label))
         }
@@ -235,11 +250,17 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
 
     /// - Parameter body: registers what lies at the path; returns why it has to wait.
     private func register(_ path: String, _ body: () throws -> String?) {
+        var attempts = 0
         do {
-            if let reason = try body() {
-                try noteWaiting(path, reason)
-            } else {
-                try store.catalog.clearFailures(path: path)
+            _ = try hindrance.wait {
+                attempts += 1
+                // What was registered halfway the last time is known now, and its views are not worked out yet.
+                if attempts > 1 { try registry.refresh() }
+                if let reason = try body() {
+                    try noteWaiting(path, reason)
+                } else {
+                    try store.catalog.clearFailures(path: path)
+                }
             }
             onNewWork()
         } catch let error as StoreError {
@@ -313,28 +334,37 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         }
     }
 
-    /// Notes why a path can't be used and moves it to quarantine, unless it is to be left.
+    /// Notes why a path can't be used and moves it to quarantine, unless it is to be left. Noted first: a kill in between
+    /// must not leave a file there of which nothing tells.
     func fail(_ path: String, _ kind: String, _ reason: String, leave: Bool) {
-        var place: String?
-        if !leave {
-            watcher.willRemove(path)
-            do throws(QuarantineError) {
-                place = try quarantine.move(path)
-            } catch {
-                activity.emit(.warning("\(error)"))
-            }
+        var failure: FailureRecord?
+        let isNoted = guarded("'\(path)'") {
+            try store.catalog.clearFailures(path: path)
+            failure = try store.catalog.addFailure(path: path, kind: kind, reason: reason, quarantine: nil)
         }
-        guarded("'\(path)'") {
-            // No event tells of our own move: what the catalog had at this path is gone with it.
-            if place != nil {
+        guard isNoted else { return }
+        let place = leave ? nil : quarantined(path)
+        if let place {
+            guarded("'\(path)'") {
+                // No event tells of our own move: what the catalog had at this path is gone with it.
                 let image = try image(at: path)
                 if try store.removePath(path) { activity.emit(.pathRemoved(path: path, image: image)) }
                 if isLibrary(path) { try removeLibrary(path) }
+                if let failure { try store.catalog.note(quarantine: place, of: failure.id) }
             }
-            try store.catalog.clearFailures(path: path)
-            try store.catalog.addFailure(path: path, kind: kind, reason: reason, quarantine: place)
         }
         activity.emit(.failed(path: path, reason: reason, quarantine: place))
+    }
+
+    /// Where the path lies now; nil where it could not be moved.
+    private func quarantined(_ path: String) -> String? {
+        watcher.willRemove(path)
+        do throws(QuarantineError) {
+            return try quarantine.move(path)
+        } catch {
+            activity.emit(.warning("\(error)"))
+            return nil
+        }
     }
 }
 

@@ -101,12 +101,15 @@ public final class Store: Sendable {
     /// - Throws: `locked` with the other process's pid; `newerVersion`; `notAStoreFile`.
     public static func open(folder: String, options: StoreOptions = StoreOptions()) throws(StoreError) -> Store {
         try File.makeFolder(folder)
+        try refuseLaterVersion(folder: folder)
         try File.makeFolder(folder + "/segments")
         let lock = try StoreLock(folder: folder)
         let catalog = try Catalog(path: folder + "/catalog.sqlite")
         let recovery = try recover(folder: folder, catalog: catalog)
         let images = try catalog.read { try ImageTable.load($0) }
-        return Store(folder: folder, options: options, catalog: catalog, recovery: recovery, lock: lock, images: images)
+        let store = Store(folder: folder, options: options, catalog: catalog, recovery: recovery, lock: lock, images: images)
+        for snapshot in try missing(from: recovery.short, folder: folder, catalog: catalog) { store.report(damaged: snapshot) }
+        return store
     }
 
     private init(
@@ -130,7 +133,12 @@ public final class Store: Sendable {
             return !state.closed
         }) else { return }
         do {
-            try catalog.pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
+            do {
+                try catalog.pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
+            } catch {
+                // On a full or failing disk all that was committed stays in the WAL.
+                guard Catalog.storeError(error, catalog.path).isOfTheDisk else { throw error }
+            }
             try catalog.pool.close()
         } catch {
             throw Catalog.storeError(error, catalog.path)

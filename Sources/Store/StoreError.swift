@@ -38,7 +38,7 @@ public enum StoreError: Error, CustomStringConvertible, Sendable, Equatable {
         switch self {
         case let .locked(folder, pid):
             "'\(folder)': the store is open in " + (pid.map { "process \($0)" } ?? "another process")
-                + "; stop it first, or give another --root"
+                + "; stop it first, or give another --root or paths.store"
         case let .newerVersion(file, found, supported):
             "'\(file)': written by a later saed (format \(found), this one reads up to \(supported)); update saed"
         case let .notAStoreFile(file, reason):
@@ -65,6 +65,14 @@ public enum StoreError: Error, CustomStringConvertible, Sendable, Equatable {
             "view '\(view)': classifying stored embeddings failed: \(reason)"
         case .closed:
             "the store is closed"
+        }
+    }
+
+    /// What an operator mends and trying again then finds mended: no space, an I/O error, a read-only file system.
+    public var isOfTheDisk: Bool {
+        switch self {
+        case .diskFull, .io: true
+        default: false
         }
     }
 

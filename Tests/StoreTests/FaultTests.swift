@@ -3,6 +3,7 @@
 
 import Basics
 import Foundation
+import GRDB
 import Store
 import Testing
 
@@ -145,6 +146,7 @@ enum Damage {
         let fixture = try Fixture(folder.path)
         #expect(fixture.store.recovery.short == ["1/" + name])
         let lost = name == "1.seg" ? 3 : 6
+        #expect(fixture.store.damaged == [DamagedSnapshot(view: fixture.view.id, image: ids[lost])])
         let report = try fixture.store.verify(fixture.view.id)
         #expect(report.damaged == [DamagedSnapshot(view: fixture.view.id, image: ids[lost])])
         // It is encoded anew: forgotten, listed as lacking, appended to a new segment.
@@ -228,6 +230,56 @@ enum Damage {
         #expect(StoreError.newerVersion(file: "a.seg", found: 2, supported: 1).description
             == "'a.seg': written by a later saed (format 2, this one reads up to 1); update saed")
         _ = try Store.open(folder: folder.path)
+    }
+
+    @Test func aLaterVersionThatIsStillInTheWALIsRefused() throws {
+        let folder = try TemporaryFolder()
+        do { try filled(folder.path).0.store.close() }
+        let catalog = folder.path + "/catalog.sqlite"
+        // As a kill leaves the files of a later saed that had just raised the version.
+        let later = try DatabasePool(path: catalog)
+        try later.write { try $0.execute(sql: "PRAGMA user_version = 2") }
+        let copy = try TemporaryFolder()
+        for name in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+            try FileManager.default.copyItem(atPath: "\(folder.path)/\(name)", toPath: "\(copy.path)/\(name)")
+        }
+        let header = try Data(contentsOf: URL(fileURLWithPath: copy.path + "/catalog.sqlite")), wal = try Data(contentsOf: URL(fileURLWithPath: copy.path + "/catalog.sqlite-wal"))
+        #expect(header[63] == 1)
+        #expect(throws: StoreError.newerVersion(file: copy.path + "/catalog.sqlite", found: 2, supported: 1)) { try Store.open(folder: copy.path) }
+        #expect(try Data(contentsOf: URL(fileURLWithPath: copy.path + "/catalog.sqlite")) == header)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: copy.path + "/catalog.sqlite-wal")) == wal)
+    }
+
+    @Test func aLaterVersionIsRefusedBeforeAnythingIsChanged() throws {
+        let folder = try TemporaryFolder()
+        do { try filled(folder.path).0.store.close() }
+        // An uncommitted tail in one segment, a later version in the other.
+        let tailed = folder.path + "/segments/1/1.seg"
+        try Damage.append(tailed, [1, 2, 3])
+        let size = try Damage.size(tailed)
+        try Damage.flip(folder.path + "/segments/1/2.seg", at: 9)
+        #expect(throws: StoreError.self) { try Store.open(folder: folder.path) }
+        #expect(try Damage.size(tailed) == size)
+    }
+
+    @Test func aSegmentThatGotNoFrameIsForgotten() throws {
+        let folder = try TemporaryFolder()
+        let faults = FaultInjector(code: ENOSPC)
+        do {
+            let (fixture, _) = try filled(folder.path, faults: faults)
+            try fixture.store.append([fixture.snapshot("n7")], to: fixture.view.id)
+            try fixture.addImage("n8")
+            // Room for the next segment's header, not for a frame.
+            faults.fail(afterBytes: 128)
+            #expect(throws: StoreError.self) { try fixture.store.append([fixture.snapshot("n8")], to: fixture.view.id) }
+            try fixture.store.close()
+        }
+        // As a power cut leaves it that came between the catalog's row and the file.
+        try FileManager.default.removeItem(atPath: folder.path + "/segments/1/3.seg")
+        let fixture = try Fixture(folder.path)
+        #expect(fixture.store.recovery.isClean)
+        #expect(try fixture.store.append([fixture.snapshot("n8")], to: fixture.view.id) == 1)
+        #expect(try fixture.store.verify(fixture.view.id) == VerifyReport(snapshots: 9))
     }
 
     @Test func anotherProgramsFilesAreRefused() throws {

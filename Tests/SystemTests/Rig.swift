@@ -95,21 +95,32 @@ func eventually(
 final class Rig {
     let root: URL
     private(set) var daemon: Process?
-    private var logFile: URL { root.appendingPathComponent("daemon.log") }
+    /// Beside the root, which may be on a disk that is full.
+    private var logFile: URL { URL(fileURLWithPath: "/tmp/\(root.lastPathComponent).log") }
 
     var drop: URL { root.appendingPathComponent("drop") }
     var images: URL { drop.appendingPathComponent("images") }
     var log: String { (try? String(contentsOf: logFile, encoding: .utf8)) ?? "" }
 
     private let environment: [String: String]
+    /// Kept mounted while the daemon runs.
+    private let disk: SmallDisk?
 
     /// - Parameters:
     ///   - configuration: the text of saed.toml, if one is wanted.
     ///   - environment: of the daemon, beside the test's own.
-    init(configuration: String? = nil, environment: [String: String] = [:], start: Bool = true) throws {
+    ///   - disk: where the root is to lie.
+    ///   - storeDisk: where the store alone is to lie.
+    init(
+        configuration: String? = nil, environment: [String: String] = [:], on disk: SmallDisk? = nil, storeOn storeDisk: SmallDisk? = nil,
+        start: Bool = true
+    ) throws {
         self.environment = environment
+        self.disk = disk ?? storeDisk
         // Short: a Unix socket's path has at most 107 bytes.
-        root = URL(fileURLWithPath: "/tmp/saed-test-\(UUID().uuidString.prefix(8))")
+        root = URL(fileURLWithPath: "\(disk?.place.path ?? "/tmp")/saed-test-\(UUID().uuidString.prefix(8))")
+        let paths = storeDisk.map { "[paths]\nstore = \"\($0.place.path)/store\"\n" } ?? ""
+        let configuration = paths.isEmpty ? configuration : (configuration ?? "") + paths
         try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
         if let configuration { try Data(configuration.utf8).write(to: root.appendingPathComponent("saed.toml")) }
         _ = FileManager.default.createFile(atPath: logFile.path, contents: nil)
@@ -118,11 +129,23 @@ final class Rig {
 
     deinit {
         kill()
-        try? FileManager.default.removeItem(at: root)
+        for file in [root, logFile] { try? FileManager.default.removeItem(at: file) }
     }
 
     /// Starts the daemon and waits until it answers.
     func start(arguments: [String] = [], location: SourceLocation = #_sourceLocation) throws {
+        let process = try launch(arguments: arguments)
+        let deadline = Date(timeIntervalSinceNow: 30)
+        while process.isRunning && Date() < deadline {
+            if try saectl("version", allowFailure: true).status == 0 { return }
+            usleep(20_000)
+        }
+        Issue.record("the daemon did not come up: \(log)", sourceLocation: location)
+    }
+
+    /// Starts the daemon and waits for nothing.
+    @discardableResult
+    func launch(arguments: [String] = []) throws -> Process {
         let process = Process()
         process.executableURL = Place.saed
         process.arguments = ["run", "--root", root.path] + arguments
@@ -134,12 +157,7 @@ final class Rig {
         process.standardInput = FileHandle.nullDevice
         try process.run()
         daemon = process
-        let deadline = Date(timeIntervalSinceNow: 30)
-        while process.isRunning && Date() < deadline {
-            if try saectl("version", allowFailure: true).status == 0 { return }
-            usleep(20_000)
-        }
-        Issue.record("the daemon did not come up: \(log)", sourceLocation: location)
+        return process
     }
 
     /// kill -9, as a crash would end it.

@@ -50,16 +50,38 @@ import Testing
         let rig = try Rig.tiny()
         for number in 0..<3 { try rig.put(Picture.png(number), "images/\(number).png") }
         try rig.wait()
-        let folder = rig.root.appendingPathComponent("store")
-        let segments = try #require(FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)).compactMap { $0 as? URL }.filter { $0.pathExtension == "seg" }
-        let segment = try #require(segments.first)
-        var bytes = try Data(contentsOf: segment)
-        bytes[bytes.count - 40] ^= 0x5A
-        let handle = try FileHandle(forWritingTo: segment)
-        try handle.write(contentsOf: bytes)
-        try handle.close()
+        let before = try Outcome(rig, ["tiny/base/plain"])
+        try damage(rig)
         let answer = try rig.saectl("verify", allowFailure: true)
         #expect(answer.status == 1 && answer.output.contains("damaged in tiny/base/plain") && answer.output.contains("not sound"), "\(answer.output)")
+        // The original is there: what was damaged is made again, without a restart.
+        try eventually("it is made again") { rig.log.contains("1 damaged snapshots are made again from their originals") }
+        try rig.wait()
+        #expect(try rig.json("verify")["sound"] as? Bool == true)
+        let after = try Outcome(rig, ["tiny/base/plain"])
+        #expect(after.rows == before.rows && after.aggregates == before.aggregates)
+    }
+
+    @Test func aQuestionThatMeetsDamageSaysSo() throws {
+        let rig = try Rig.tiny()
+        try rig.put(Picture.png(1), "images/1.png")
+        try rig.wait()
+        try damage(rig)
+        let answer = try rig.saectl("show", "1.png", allowFailure: true)
+        #expect(answer.status == 1 && answer.errors.split(separator: "\n").count <= 2 && answer.errors.contains("damaged at byte"), "\(answer.errors)")
+    }
+
+    /// Changes a byte of the last snapshot.
+    private func damage(_ rig: Rig) throws {
+        let folder = rig.root.appendingPathComponent("store")
+        let segments = try #require(FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)).compactMap { $0 as? URL }.filter { $0.pathExtension == "seg" }
+        let handle = try FileHandle(forUpdating: try #require(segments.first))
+        let place = try handle.seekToEnd() - 40
+        try handle.seek(toOffset: place)
+        let byte = try #require(try handle.read(upToCount: 1)?.first)
+        try handle.seek(toOffset: place)
+        try handle.write(contentsOf: [byte ^ 0x5A])
+        try handle.close()
     }
 
     @Test func theDoctorSaysWhatIsWrong() throws {

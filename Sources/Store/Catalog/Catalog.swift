@@ -6,6 +6,7 @@
 import Basics
 import Foundation
 import GRDB
+import GRDBSQLite
 import Glibc
 
 /// Models, adapters, SAEs, views, class lists, failures and settings.
@@ -27,8 +28,10 @@ public final class Catalog: Sendable {
         configuration.busyMode = .timeout(10)
         configuration.prepareDatabase { db in
             try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cache_size = -4096;")
+            // `-wal` and `-shm` stay after the end: on a full disk the next start could not make them, and nobody could ask.
+            var isKept: CInt = 1
+            sqlite3_file_control(db.sqliteConnection, nil, SQLITE_FCNTL_PERSIST_WAL, &isKept)
         }
-        try Catalog.checkHeader(path)
         do {
             pool = try DatabasePool(path: path, configuration: configuration)
             try Schema.migrator.migrate(pool)
@@ -37,7 +40,19 @@ public final class Catalog: Sendable {
         }
     }
 
-    /// Refuses a later version and what is no catalog, before SQLite touches the file.
+    /// Refuses a later version and what is no catalog, before anything is changed.
+    static func refuseForeign(_ path: String) throws(StoreError) {
+        try checkHeader(path)
+        guard File.exists(path + "-wal") else { return }
+        // A later saed that was killed may have left its version in the WAL alone. Read-only: no checkpoint at the end.
+        var configuration = Configuration()
+        configuration.readonly = true
+        guard let version = try? DatabaseQueue(path: path, configuration: configuration).read({ try Int.fetchOne($0, sql: "PRAGMA user_version") }),
+            version > Schema.version
+        else { return }
+        throw .newerVersion(file: path, found: version, supported: Schema.version)
+    }
+
     private static func checkHeader(_ path: String) throws(StoreError) {
         guard File.exists(path) else { return }
         let file = try File(path: path, flags: O_RDONLY)
@@ -72,6 +87,8 @@ public final class Catalog: Sendable {
         if let error = error as? DatabaseError {
             switch error.resultCode {
             case .SQLITE_FULL: return .diskFull(file: path)
+            case .SQLITE_IOERR, .SQLITE_READONLY, .SQLITE_CANTOPEN:
+                return .io(operation: "SQLite's access", file: path, errno: EIO, message: error.message ?? "\(error.resultCode)")
             case .SQLITE_CORRUPT, .SQLITE_NOTADB: return .damaged(file: path, offset: 0, reason: "\(error)")
             case .SQLITE_INTERRUPT, .SQLITE_MISUSE: return .closed
             default: break
@@ -112,6 +129,11 @@ public final class Catalog: Sendable {
                 sql: "INSERT INTO failures (path, kind, reason, time, quarantine) VALUES (?, ?, ?, ?, ?) RETURNING *",
                 arguments: [path, kind, reason, Catalog.now, quarantine])!  // RETURNING yields the row just made
         }
+    }
+
+    /// Notes where the file of a failure lies now.
+    public func note(quarantine: String, of failure: FailureRecord.ID) throws(StoreError) {
+        try write { try $0.execute(sql: "UPDATE failures SET quarantine = ? WHERE id = ?", arguments: [quarantine, failure]) }
     }
 
     /// Newest first.

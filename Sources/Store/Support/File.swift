@@ -101,8 +101,10 @@ final class File: Sendable {
         guard fsync(descriptor) == 0 else { throw .system("fsync", folder, errno) }
     }
 
+    /// Makes a folder, its name durable, where there is none.
     static func makeFolder(_ path: String) throws(StoreError) {
-        guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw .system("mkdir", path, errno) }
+        if mkdir(path, 0o755) == 0 { return try syncFolder(of: path) }
+        guard errno == EEXIST else { throw .system("mkdir", path, errno) }
     }
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }

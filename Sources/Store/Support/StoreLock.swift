@@ -19,7 +19,7 @@ final class StoreLock: Sendable {
         self.descriptor = descriptor
         let text = Array("saed store lock 1\npid \(getpid())\n".utf8)
         // The text only helps people: a full disk must not keep the store from opening.
-        if ftruncate(descriptor, 0) == 0 { _ = pwrite(descriptor, text, text.count, 0) }
+        if pwrite(descriptor, text, text.count, 0) == text.count { _ = ftruncate(descriptor, off_t(text.count)) }
     }
 
     deinit { close(descriptor) }
