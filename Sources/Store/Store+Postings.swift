@@ -131,6 +131,11 @@ extension Store {
         if let merged = view.contents.withLock({ $0.lostMaxima.isEmpty ? $0.merged : nil }) { return merged }
         writer.lock()
         defer { writer.unlock() }
+        return try mergedAggregates(of: view)
+    }
+
+    /// As of the last commit. The caller holds `writer`.
+    func mergedAggregates(of view: ViewStore) throws(StoreError) -> Aggregates {
         if view.contents.withLock({ $0.merged == nil }) {
             let merged = try mergeSegments(of: view)
             view.contents.withLock { contents in

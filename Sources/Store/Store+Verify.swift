@@ -23,10 +23,13 @@ extension Store {
     /// recomputation (counts and maxima exactly, sums within 1e-6 of their size).
     public func verify(_ id: ViewRecord.ID) throws(StoreError) -> VerifyReport {
         var report = VerifyReport()
-        let recomputed = try recompute(id, into: &report)
+        let view = try self.view(id)
+        // Of one moment: commits go on while this reads.
+        let (kept, records, table) = try contents(of: view)
+        let recomputed = try recompute(records, table, view, into: &report)
         // The index still counts what a damaged frame no longer tells: there is nothing to compare with.
         guard report.damaged.isEmpty else { return report }
-        let kept = try aggregates(in: id)
+        let kept = try kept ?? aggregates(in: id)
         for latent in kept.latents.indices where !kept.latents[latent].agrees(with: recomputed.latents[latent]) {
             report.wrongLatents.append(latent)
             if report.wrongLatents.count == 100 { break }
@@ -35,26 +38,52 @@ extension Store {
         return report
     }
 
-    private func recompute(_ id: ViewRecord.ID, into report: inout VerifyReport) throws(StoreError) -> Aggregates {
-        let view = try self.view(id)
-        let table = images.withLock { $0 }
-        var aggregates = Aggregates(layout: view.shape.layout, latents: view.shape.latents)
+    /// Without aggregates where damage keeps them from being made.
+    private func contents(of view: ViewStore) throws(StoreError) -> (Aggregates?, [SnapshotRecord], ImageTable) {
+        writer.lock()
+        defer { writer.unlock() }
         let records = try catalog.read { db in
-            try SnapshotRecord.fetchAll(db, sql: "SELECT * FROM snapshots WHERE view = ? ORDER BY segment, slot", arguments: [id])
+            try SnapshotRecord.fetchAll(db, sql: "SELECT * FROM snapshots WHERE view = ? ORDER BY segment, slot", arguments: [view.record.id])
         }
+        let table = images.withLock { $0 }
+        do throws(StoreError) {
+            return (try mergedAggregates(of: view), records, table)
+        } catch {
+            guard case .damaged = error else { throw error }
+            return (nil, records, table)
+        }
+    }
+
+    private func recompute(
+        _ records: [SnapshotRecord], _ table: ImageTable, _ view: ViewStore, into report: inout VerifyReport
+    ) throws(StoreError) -> Aggregates {
+        var aggregates = Aggregates(layout: view.shape.layout, latents: view.shape.latents)
         for record in records {
-            report.snapshots += 1
             do throws(StoreError) {
-                let latents = try read(record, view: view, activations: true).snapshot.latents
+                guard let latents = try latents(of: record, view: view) else { continue }
+                report.snapshots += 1
                 if table.isPresent(record.image.rawValue) {
                     aggregates.add(view.summarizers.with { $0.summary(latents, wide: record.wide) })
                 }
             } catch {
                 guard case .damaged = error else { throw error }
-                report.damaged.append(DamagedSnapshot(view: id, image: record.image))
+                report.snapshots += 1
+                report.damaged.append(DamagedSnapshot(view: view.record.id, image: record.image))
             }
         }
         return aggregates
+    }
+
+    /// Nil where `purge` has freed it since the record was read. It may as well have moved it to another segment.
+    private func latents(of record: SnapshotRecord, view: ViewStore) throws(StoreError) -> SparseRows? {
+        do throws(StoreError) {
+            return try read(record, view: view, activations: true).snapshot.latents
+        } catch {
+            if case .damaged = error { throw error }
+            guard let current = try self.record(of: record.image, in: view.record.id) else { return nil }
+            guard current.segment != record.segment else { throw error }
+            return try read(current, view: view, activations: true).snapshot.latents
+        }
     }
 
     /// Seals the open segments of a view, full or not. For tests, and before a store is copied.

@@ -36,6 +36,8 @@ import Testing
                         }
                         let aggregates = try store.aggregates(in: view)
                         if aggregates.images % 4 != 0 { errors.withLock { $0.append("\(aggregates.images) in aggregates") } }
+                        // A check while others write finds nothing wrong either.
+                        if !(try store.verify(view).isSound) { errors.withLock { $0.append("not sound") } }
                         answers.add(1, ordering: .relaxed)
                     } catch {
                         errors.withLock { $0.append("\(error)") }

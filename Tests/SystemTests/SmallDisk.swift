@@ -74,8 +74,10 @@ final class SmallDisk {
     }
 
     private static func memory(_ megabytes: Int) throws -> Int32 {
-        // MFD_CLOEXEC, MFD_ALLOW_SEALING.
-        let descriptor = memfd_create("saed-disk", 3)
+        // Swift's Glibc does not show it. MFD_CLOEXEC, MFD_ALLOW_SEALING.
+        typealias Create = @convention(c) (UnsafePointer<CChar>, UInt32) -> Int32
+        guard let create = dlsym(nil, "memfd_create") else { throw Trouble("no memfd_create") }
+        let descriptor = unsafeBitCast(create, to: Create.self)("saed-disk", 3)
         guard descriptor >= 0, ftruncate(descriptor, off_t(megabytes) << 20) == 0 else {
             throw Trouble("memfd: \(String(cString: strerror(errno)))")
         }
