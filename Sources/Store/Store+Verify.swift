@@ -25,11 +25,11 @@ extension Store {
         var report = VerifyReport()
         let view = try self.view(id)
         // Of one moment: commits go on while this reads.
-        let (kept, records, table) = try contents(of: view)
+        let (known, records, table) = try contents(of: view)
         let recomputed = try recompute(records, table, view, into: &report)
         // The index still counts what a damaged frame no longer tells: there is nothing to compare with.
         guard report.damaged.isEmpty else { return report }
-        let kept = try kept ?? aggregates(in: id)
+        let kept = if let known { known } else { try aggregates(in: id) }
         for latent in kept.latents.indices where !kept.latents[latent].agrees(with: recomputed.latents[latent]) {
             report.wrongLatents.append(latent)
             if report.wrongLatents.count == 100 { break }

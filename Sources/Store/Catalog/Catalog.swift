@@ -27,13 +27,15 @@ public final class Catalog: Sendable {
         configuration.maximumReaderCount = 4
         configuration.busyMode = .timeout(10)
         configuration.prepareDatabase { db in
-            try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cache_size = -4096;")
+            try db.execute(sql: "PRAGMA cache_size = -4096;")
             // `-wal` and `-shm` stay after the end: on a full disk the next start could not make them, and nobody could ask.
             var isKept: CInt = 1
             sqlite3_file_control(db.sqliteConnection, nil, SQLITE_FCNTL_PERSIST_WAL, &isKept)
         }
         do {
             pool = try DatabasePool(path: path, configuration: configuration)
+            // Here, not among what prepares a connection: opening the pool sets NORMAL after that.
+            try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
             try Schema.migrator.migrate(pool)
         } catch {
             throw Catalog.storeError(error, path)
