@@ -197,7 +197,7 @@ extension Store {
     ) throws(StoreError) -> T {
         writer.lock()
         defer { writer.unlock() }
-        let (value, changed) = try catalog.write { db in
+        let (value, changed) = try catalog.note { db in
             var affected: Set<ImageRecord.ID> = []
             let result = try body(db, &affected)
             let changed = try affected.sorted().map { try Store.renew($0, db) }

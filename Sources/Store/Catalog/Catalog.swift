@@ -1,7 +1,7 @@
 // The catalog: SQLite through GRDB, the store's commit point.
 //
-// WAL, so that readers never wait for the writer; synchronous=FULL, because in WAL mode NORMAL may lose
-// the last commits at a power cut, and a lost row is an image encoded twice.
+// WAL, so that readers never wait for the writer; synchronous=FULL, because in WAL mode NORMAL loses the last commits at a
+// power cut, and clients have been told of them.
 
 import Basics
 import Foundation
@@ -80,8 +80,28 @@ public final class Catalog: Sendable {
         do { return try pool.read(body) } catch { throw Catalog.storeError(error, path) }
     }
 
+    /// Durable when it returns.
     func write<T>(_ body: (Database) throws -> T) throws(StoreError) -> T {
         do { return try pool.write(body) } catch { throw Catalog.storeError(error, path) }
+    }
+
+    /// Not synced: for what the drop folder tells again at the next start. A power cut takes it only where no `write` came
+    /// after, whose sync is of the whole WAL: a snapshot never outlives its image's row. Three milliseconds less an image.
+    func note<T>(_ body: (Database) throws -> T) throws(StoreError) -> T {
+        do {
+            return try pool.writeWithoutTransaction { db in
+                try db.execute(sql: "PRAGMA synchronous = NORMAL")
+                defer { try? db.execute(sql: "PRAGMA synchronous = FULL") }
+                var value: T?
+                try db.inTransaction {
+                    value = try body(db)
+                    return .commit
+                }
+                return value!  // set where the transaction did not throw
+            }
+        } catch {
+            throw Catalog.storeError(error, path)
+        }
     }
 
     static func storeError(_ error: any Error, _ path: String) -> StoreError {
