@@ -13,7 +13,8 @@ extension Store {
             let name = "\(segment.view)/\(segment.id)"
             let path = "\(folder)/segments/\(name).seg"
             named.formUnion(["seg", "idx", "sum"].map { "\(name).\($0)" })
-            guard File.exists(path), case let size = try File(path: path, flags: O_RDONLY).size(), segment.slots > 0 || size >= segment.length else {
+            let found = try File.exists(path) ? File(path: path, flags: O_RDONLY).size() : nil
+            guard let size = found, segment.slots > 0 || size >= segment.length else {
                 gone.append(segment.id)
                 unlink(path)
                 // One without slots was begun in the moment of a crash.
