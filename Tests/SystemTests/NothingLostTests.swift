@@ -125,7 +125,8 @@ struct Outcome {
             let file = FileManager.default.temporaryDirectory.appendingPathComponent("saed-export-\(UUID().uuidString).npz")
             defer { try? FileManager.default.removeItem(at: file) }
             try rig.saectl("export", "--all", "--view", view, "-o", file.path)
-            for (path, values) in try Npz(file).byImage(rig.root) { rows["\(try #require(ids[path], "\(path)")) \(view)"] = values }
+            // Without those that came since the list, where saed is at work.
+            for (path, values) in try Npz(file).byImage(rig.root) { if let id = ids[path] { rows["\(id) \(view)"] = values } }
             aggregates[view] = Outcome.text(try rig.json("latents", "--view", view, "--limit", "10000"))
         }
     }
