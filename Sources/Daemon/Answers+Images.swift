@@ -33,7 +33,7 @@ extension Answers {
 
     private func images(label: String?, offset: Int, limit: Int) throws -> ([Saed_RankedImage], Int) {
         let total = store.imageCount(label: label)
-        let records = try store.images(label: label, limit: min(total, offset + limit)).dropFirst(offset)
+        let records = try store.images(label: label, skipping: offset, limit: max(0, min(total - offset, limit)))
         return (try records.map { record in try .with { $0.image = try message(record) } }, total)
     }
 

@@ -69,14 +69,16 @@ extension Store {
     }
 
     /// Present images in order, a page at a time: the first has `after` nil.
-    public func images(label: String? = nil, after: ImageRecord.ID? = nil, limit: Int) throws(StoreError) -> [ImageRecord] {
+    ///
+    /// - Parameter skipped: left out at the beginning of the page; costs what reading an index over them does.
+    public func images(label: String? = nil, after: ImageRecord.ID? = nil, skipping skipped: Int = 0, limit: Int) throws(StoreError) -> [ImageRecord] {
         try catalog.read { db in
             try ImageRecord.fetchAll(
                 db,
                 sql: """
-                    SELECT * FROM images WHERE NOT absent AND id > ? AND (? IS NULL OR label = ?) ORDER BY id LIMIT ?
+                    SELECT * FROM images WHERE NOT absent AND id > ? AND (? IS NULL OR label = ?) ORDER BY id LIMIT ? OFFSET ?
                     """,
-                arguments: [after?.rawValue ?? 0, label, label, limit])
+                arguments: [after?.rawValue ?? 0, label, label, limit, skipped])
         }
     }
 
