@@ -95,15 +95,26 @@ public enum ExitStatus {
     public static let usage: CInt = 2
 }
 
+extension Unicode.Scalar {
+    /// Controls of a terminal, and those that turn the direction of what comes after them or break its line.
+    fileprivate var isControl: Bool {
+        switch value {
+        case 0..<0x20, 0x7F...0x9F, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true
+        default: false
+        }
+    }
+}
+
 extension String {
-    /// Control characters as `\xNN`, so that a file's name can't move the cursor.
+    /// Control characters as `\xNN` or `\uNNNN`, so that a file's name can't move the cursor or turn a line around.
     public var printable: String {
-        guard unicodeScalars.contains(where: { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) }) else { return self }
+        guard unicodeScalars.contains(where: \.isControl) else { return self }
         var out = ""
         for scalar in unicodeScalars {
-            if scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) {
+            if scalar.isControl {
                 let digits = String(scalar.value, radix: 16)
-                out += "\\x" + (digits.utf8.count == 1 ? "0" : "") + digits
+                out += scalar.value > 0xFF ? "\\u" : "\\x" + (digits.utf8.count == 1 ? "0" : "")
+                out += digits
             } else {
                 out.unicodeScalars.append(scalar)
             }
@@ -118,8 +129,9 @@ extension String {
             guard let first = character.unicodeScalars.first else { return sum }
             let wide = switch first.value {
             case 0x1100...0x115F, 0x2E80...0xA4CF, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF00...0xFF60, 0xFFE0...0xFFE6,
-                0x1F300...0x1FAFF, 0x20000...0x3FFFD: true
-            default: false
+                0x1F1E6...0x1F1FF, 0x1F300...0x1FAFF, 0x20000...0x3FFFD: true
+            // Drawn as an emoji where the next scalar asks for that.
+            default: character.unicodeScalars.contains("\u{FE0F}")
             }
             return sum + (wide ? 2 : 1)
         }

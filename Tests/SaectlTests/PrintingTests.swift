@@ -65,6 +65,7 @@ import Testing
 
     @Test func controlCharactersNeverReachATerminal() {
         #expect("a\u{1B}[31m\n\u{9B}\u{7F}é".printable == "a\\x1b[31m\\x0a\\x9b\\x7fé")
+        #expect("a\u{202E}gpj.\u{2028}".printable == "a\\u202egpj.\\u2028")
     }
 
     @Test func theSocketIsFoundInTheOrderOfTheContract() {
