@@ -249,8 +249,10 @@ extension Saed_EventKind {
 }
 
 extension Saed_Event {
+    public var json: JSON { .object(members) }
+
     /// Only what the event has.
-    public var json: JSON {
+    var members: [String: JSON] {
         var members: [String: JSON] = ["event": JSON(kind.name), "time_ms": JSON(timeMs)]
         if !path.isEmpty { members["path"] = JSON(path) }
         if !image.isEmpty { members["image"] = JSON(image) }
@@ -258,7 +260,7 @@ extension Saed_Event {
         if hasView { members["view"] = view.json }
         if !text.isEmpty { members["text"] = JSON(text) }
         if count > 0 { members["count"] = JSON(count) }
-        return .object(members)
+        return members
     }
 }
 

@@ -53,6 +53,12 @@ public struct Table: Sendable {
         return left.isEmpty ? text : text + terminal.styled("(no room for \(left.joined(separator: ", ").lowercased()))", .faint) + "\n"
     }
 
+    /// The header and the rows, each a line without its end, as `text` has them; without the optional columns that have no room.
+    /// - Parameter width: cells of a line; nil for any.
+    package func lines(width: Int?) -> [String] {
+        fitting(width).text(width: width).split(separator: "\n", omittingEmptySubsequences: false).dropLast().map(String.init)
+    }
+
     private var widths: [Int] {
         columns.indices.map { column in max(columns[column].title.cells, rows.map { $0[column].cells }.max() ?? 0) }
     }

@@ -25,7 +25,7 @@ struct Saectl: ParsableCommand {
         version: SaedVersion.current,
         // Their help calls them "DAEMON SUBCOMMANDS" and so on.
         groupedSubcommands: [
-            CommandGroup(name: "Daemon", subcommands: [Status.self, Wait.self, Watch.self, Failures.self, Doctor.self, Version.self]),
+            CommandGroup(name: "Daemon", subcommands: [Status.self, Top.self, Wait.self, Watch.self, Tail.self, Failures.self, Doctor.self, Version.self]),
             CommandGroup(name: "Image", subcommands: [Add.self, Images.self, Export.self, Remove.self, Collect.self, Verify.self]),
             CommandGroup(
                 name: "Concept",
