@@ -43,7 +43,7 @@ public struct Happening: Sendable, Equatable {
 
     package var key: Key? { event.kind == .committed ? Key(image: event.image, view: event.view.text) : nil }
 
-    init(_ failure: Saed_Failure) {
+    package init(_ failure: Saed_Failure) {
         self.init(
             .with {
                 ($0.kind, $0.timeMs, $0.path) = (.failed, failure.timeMs, failure.path)

@@ -34,6 +34,24 @@ public struct OutputPlace: Sendable {
         unlink(temporary)
     }
 
+    /// Where a picture goes that nobody named a file for: `/tmp/saectl-UID/NAME.png`, or below $TMPDIR. A folder of this
+    /// user's, so that nobody else can lay a link there.
+    ///
+    /// - Parameter parts: of the name; what can't stand in one becomes `-`.
+    public static func forPicture(_ parts: [String]) throws(OutputError) -> OutputPlace {
+        let temporary = SocketPath.variable("TMPDIR").flatMap { $0.hasPrefix("/") ? $0.trimmingTrailingSlashes : nil } ?? "/tmp"
+        let folder = (temporary == "/" ? "" : temporary) + "/saectl-\(getuid())"
+        if mkdir(folder, 0o700) != 0, errno != EEXIST { throw OutputError(path: folder, errno: errno, step: "make the folder") }
+        var status = stat()
+        guard lstat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, status.st_uid == getuid(), status.st_mode & 0o022 == 0 else {
+            throw OutputError(path: folder, errno: EPERM, step: "it must be a folder of yours that nobody else may write to, or name a file with -o")
+        }
+        let names = parts.map { part in
+            String(part.split(separator: "/").suffix(2).joined(separator: "-").map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "-" }.prefix(64))
+        }
+        return try OutputPlace(folder + "/" + names.filter { !$0.isEmpty }.joined(separator: "-") + ".png")
+    }
+
     /// All of it: under a temporary name, renamed at the end; an existing file is replaced.
     public func write(_ bytes: [UInt8]) throws(OutputError) {
         if isStandardOutput { return try OutputPlace.standardOutput(bytes) }

@@ -113,7 +113,7 @@ public struct TopState: Sendable {
         images.prefix(most).filter { $0.answer == nil && !$0.isPast }
     }
 
-    var views: [Saed_ViewInfo] {
+    package var views: [Saed_ViewInfo] {
         let views = status?.views ?? []
         return switch sort {
         case .name: views.sorted { $0.name.text < $1.name.text }

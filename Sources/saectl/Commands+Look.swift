@@ -224,8 +224,12 @@ struct Heatmap: ParsableCommand {
     @Argument(help: "The latent's number.")
     var latent: UInt32
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("The PNG to write; - is standard output.", valueName: "file"), completion: .file())
-    var output: String
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("The PNG to write; - is standard output (default: a file in the temporary folder).", valueName: "file"), completion: .file())
+    var output: String?
+
+    @OptionGroup var picture: PictureOption
 
     @Option(name: .long, help: "smooth, or grid: one flat cell a patch.")
     var style: StyleOption = .smooth
@@ -235,9 +239,9 @@ struct Heatmap: ParsableCommand {
         request.image = Saed_ImageReference(argument: image)
         if let view = view.view { request.view = view }
         (request.latent, request.style) = (latent, style.wire)
-        let place = try common.place(output)
-        let reply = try common.write(.heatmap(request), array: "png", what: "picture", to: place).heatmap
-        common.report(place, reply.json(output: output)) { reply.text(output: output, for: $0) }
+        let place = try output.map(common.place) ?? .forPicture(["heatmap", "\(latent)", view.view?.text ?? "", image])
+        let reply = try common.picture(.heatmap(request), to: place, picture).heatmap
+        common.report(place, reply.json(output: place.path)) { reply.text(output: place.path, for: $0) }
     }
 }
 
@@ -251,8 +255,12 @@ struct Sheet: ParsableCommand {
     @Argument(help: "The latent's number.")
     var latent: UInt32
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("The PNG to write; - is standard output.", valueName: "file"), completion: .file())
-    var output: String
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("The PNG to write; - is standard output (default: a file in the temporary folder).", valueName: "file"), completion: .file())
+    var output: String?
+
+    @OptionGroup var picture: PictureOption
 
     @Option(name: .long, help: "So many images, at most 256.")
     var top: UInt32 = 16
@@ -270,9 +278,9 @@ struct Sheet: ParsableCommand {
         var request = Saed_SheetRequest()
         if let view = view.view { request.view = view }
         (request.latent, request.top, request.columns, request.by, request.style) = (latent, top, columns, by.wire, style.wire)
-        let place = try common.place(output)
-        let reply = try common.write(.sheet(request), array: "png", what: "picture", to: place).sheet
-        common.report(place, reply.json(output: output)) { reply.text(output: output, for: $0) }
+        let place = try output.map(common.place) ?? .forPicture(["sheet", "\(latent)", view.view?.text ?? ""])
+        let reply = try common.picture(.sheet(request), to: place, picture).sheet
+        common.report(place, reply.json(output: place.path)) { reply.text(output: place.path, for: $0) }
     }
 }
 

@@ -47,6 +47,8 @@ struct Explain: ParsableCommand {
         help: ArgumentHelp("A PNG to write: the image, and where the latents moved the margin; - is standard output.", valueName: "file"), completion: .file())
     var output: String?
 
+    @OptionGroup var picture: PictureOption
+
     func validate() throws {
         if className?.isEmpty ?? false { throw ValidationError("--class is empty: name a class of `saectl classes`.") }
         if against?.isEmpty ?? false { throw ValidationError("--against is empty: name a class of `saectl classes`.") }
@@ -57,14 +59,17 @@ struct Explain: ParsableCommand {
         var request = Saed_ExplainRequest()
         (request.image, request.base, request.adapted) = (Saed_ImageReference(argument: image), range.base, range.adapted)
         (request.className, request.against, request.top) = (className ?? "", against ?? "", top)
-        (request.errorTerm, request.seed, request.picture) = (errorTerm, seed, output != nil)
-        guard let output else {
+        (request.errorTerm, request.seed, request.picture) = (errorTerm, seed, drawsPicture)
+        guard drawsPicture else {
             return try common.answer(.explain(request)) { $0.explain.text(output: nil, for: $1) } json: { $0.explain.json(output: nil) }
         }
-        let place = try common.place(output)
-        let reply = try common.write(.explain(request), array: "png", what: "picture", to: place).explain
-        common.report(place, reply.json(output: output)) { reply.text(output: output, for: $0) }
+        let place = try output.map(common.place) ?? .forPicture(["explain", range.base.adapter, range.adapted.adapter, image])
+        let reply = try common.picture(.explain(request), to: place, picture).explain
+        common.report(place, reply.json(output: place.path)) { reply.text(output: place.path, for: $0) }
     }
+
+    /// A picture is drawn where a file for it is named, or that it be shown.
+    private var drawsPicture: Bool { output != nil || (picture.picture.map { $0 != .never } ?? false) }
 }
 
 /// An option's value and where it stood: ArgumentParser reads from left to right, and only that tells options of

@@ -164,6 +164,17 @@ struct Common: ParsableArguments {
         return answer.reply
     }
 
+    /// Asks for a picture, writes it, and shows it where the terminal can.
+    func picture(_ body: Saed_Request.OneOf_Body, to place: OutputPlace, _ option: PictureOption) throws -> Saed_Reply {
+        var bar = ProgressBar(unit: "images")
+        let choice = try option.choice
+        let answer = try AnswerWithFile(asking: Saed_Request(body), of: connect(), array: "png") { bar.show($0) }
+        bar.finish()
+        try answer.write(what: "picture", to: place)
+        if !json, !place.isStandardOutput, let way = PictureProtocol.ofTerminal(choice) { Picture(png: answer.bytes)?.show(by: way) }
+        return answer.reply
+    }
+
     /// What is said of a file that was written: on standard output, unless that is where the file went.
     func report(_ place: OutputPlace, _ json: @autoclosure () -> JSON, _ text: (Terminal) -> String) {
         if place.isStandardOutput {
@@ -202,6 +213,32 @@ struct ViewOption: ParsableArguments {
         completion: .offer(.views))
     var view: Saed_ViewName?
 }
+
+/// `--picture`.
+struct PictureOption: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Show the picture in the terminal too: by kitty's, iTerm2's or the sixel protocol, or never; auto (default, or $SAED_PICTURE) finds out what it can.",
+            valueName: "auto|kitty|iterm2|sixel|never"))
+    var picture: PictureChoice?
+
+    /// What was asked for, on the command line or for all commands.
+    var choice: PictureChoice {
+        get throws {
+            if let picture { return picture }
+            guard let name = SocketPath.variable("SAED_PICTURE"), !name.isEmpty else { return .auto }
+            guard let choice = PictureChoice(rawValue: name) else {
+                throw ValidationError("SAED_PICTURE is '\(name)': it may be \(PictureChoice.allCases.map(\.rawValue).joined(separator: ", ")).")
+            }
+            return choice
+        }
+    }
+
+    func validate() throws { _ = try choice }
+}
+
+extension PictureChoice: ExpressibleByArgument {}
 
 extension Saed_ViewName: ExpressibleByArgument {
     public init?(argument: String) { self.init(text: argument) }

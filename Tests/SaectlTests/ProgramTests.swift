@@ -14,7 +14,7 @@ struct Finished: Sendable {
 
 @Suite(.timeLimit(.minutes(2))) struct ProgramTests {
     /// Beside the test bundle, whose path is among the arguments.
-    private static let saectl: String? = {
+    static let saectl: String? = {
         for argument in CommandLine.arguments {
             let path = (argument as NSString).deletingLastPathComponent + "/saectl"
             if FileManager.default.isExecutableFile(atPath: path) { return path }
@@ -146,6 +146,8 @@ struct Finished: Sendable {
         (["steer", "x", "--latent", "7:3", "--to", "1"], "'3' in '7:3' is no place"), (["steer", "x", "--latent", "-7", "--to", "1"], "'-7' is no latent"),
         (["steer", "x", "--latent", "7", "--to", "inf"], "'inf' is no number"),
         (["steer", "x", "--to", "1", "--latent", "7", "--scale", "0"], "--to 1.0 has no latent"),
+        (["top", "--interval", "0"], "--interval is a number of seconds, 0.1 to 3600, not 0.0"), (["tail", "--failed", "--view", "x"], "have no view"),
+        (["tail", "-n", "100001"], "-n is a number from 0 to 100000"), (["heatmap", "x", "1", "--picture", "ascii"], "The value 'ascii' is invalid"),
         (["find", ""], "The text is empty"), (["find", " \t"], "The text is empty"), (["find", "a", "shirt"], "Unexpected argument 'shirt'"),
         (["name"], "Name a latent by its number, or use --all."), (["name", "7", "--all"], "Name a latent or use --all, not both."),
         (["name", "seven"], "The value 'seven' is invalid for '<latent>'"), (["similar"], "Missing expected argument '<image[:row,column]>'"),
@@ -163,7 +165,7 @@ struct Finished: Sendable {
         for command in [
             "status", "wait", "add", "images", "show", "latents", "latent", "heatmap", "sheet", "compare", "remap", "ablate", "classify", "explain",
             "steer", "find", "name", "similar", "report", "atlas", "models", "model",
-            "adapters", "adapter", "saes", "sae", "classes", "views", "watch", "failures", "version", "export",
+            "adapters", "adapter", "saes", "sae", "classes", "views", "watch", "top", "tail", "failures", "version", "export",
         ] {
             #expect(help.output.contains("\n  \(command) "))
         }

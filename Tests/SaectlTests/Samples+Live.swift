@@ -1,9 +1,8 @@
 // What `top` and `tail` have to show: a busy daemon of two views, hostile names, and a daemon that is gone.
 
 import Foundation
+import SaectlKit
 import Wire
-
-@testable import SaectlKit
 
 enum Live {
     /// Golden frames have times of day in them.

@@ -1,10 +1,9 @@
 // What `tail` prints, and that nothing is told twice or never.
 
 import Foundation
+import SaectlKit
 import Testing
 import Wire
-
-@testable import SaectlKit
 
 @Suite struct TailTests {
     @Test func aLineSaysWhatHappened() {

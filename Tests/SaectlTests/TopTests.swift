@@ -3,10 +3,9 @@
 // SAED_WRITE_GOLDEN=1 writes the frames anew: read what changed before committing it.
 
 import Foundation
+import SaectlKit
 import Testing
 import Wire
-
-@testable import SaectlKit
 
 @Suite struct TopTests {
     private static let folder = (#filePath as NSString).deletingLastPathComponent + "/Golden/printed/"
