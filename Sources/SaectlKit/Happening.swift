@@ -69,13 +69,17 @@ extension Happening {
             parts.append(event.view.text.printable)
             if let answer { parts.append(answer.text(label: event.label, for: terminal)) }
             parts.append(count(event.count, "latent"))
-            if let took = tookMilliseconds { parts.append(took < 60_000 ? (Double(took) / 1000).fixed(2) + " s" : durationText(seconds: Int(took / 1000))) }
+            if let took = tookMilliseconds {
+                parts.append(took < 60_000 ? (Double(took) / 1000).fixed(2) + " s" : durationText(seconds: Int(took / 1000)))
+            }
         case .failed: parts.append(terminal.styled("failed", .red) + ": " + event.text.printable)
         case .pathMoved: parts.append(terminal.styled("moved", .cyan) + " from " + Happening.shown(event.text, below: drop))
         case .pathRemoved: parts.append(terminal.styled("removed", .cyan))
         case .backfill: parts.append("\(terminal.styled("backfill", .cyan)) of \(event.view.text.printable): \(event.text.printable)")
         case .missed: parts.append(terminal.styled("missed", .yellow) + " \(count(event.count, "event")): too fast for this client")
-        default: parts.append(terminal.styled(event.kind.name, event.kind == .warning ? .yellow : .cyan) + (event.text.isEmpty ? "" : "  " + event.text.printable))
+        default:
+            parts.append(terminal.styled(event.kind.name, event.kind == .warning ? .yellow : .cyan))
+            if !event.text.isEmpty { parts.append(event.text.printable) }
         }
         return parts.joined(separator: "  ")
     }

@@ -102,7 +102,8 @@ public struct TopFrame {
 
     private func store(_ status: Saed_StatusReply) -> StyledLine {
         let free = state.diskFreeBytes.map { ", \(sizeText($0)) free on its disk" } ?? ""
-        return labelled("store", "\(sizeText(status.store.bytes))\(free), \(count(status.store.snapshots, "snapshot")) in \(count(status.store.segments, "segment"))")
+        let snapshots = "\(count(status.store.snapshots, "snapshot")) in \(count(status.store.segments, "segment"))"
+        return labelled("store", "\(sizeText(status.store.bytes))\(free), \(snapshots)")
     }
 
     private func loaded(_ status: Saed_StatusReply) -> StyledLine {

@@ -137,9 +137,9 @@ public struct TopState: Sendable {
 extension TopState {
     /// `top --json`.
     package var json: JSON {
-        [
-            "status": status?.json ?? .null,
-            "snapshots_per_second": ["last_10_s": perSecond(over: 10).map(JSON.number) ?? .null, "last_60_s": perSecond(over: 60).map(JSON.number) ?? .null],
+        func rate(_ seconds: Int) -> JSON { perSecond(over: seconds).map(JSON.number) ?? .null }
+        return [
+            "status": status?.json ?? .null, "snapshots_per_second": ["last_10_s": rate(10), "last_60_s": rate(60)],
             "seconds_left": secondsLeft.map { JSON($0) } ?? .null,
             "disk_free_bytes": diskFreeBytes.map { JSON($0) } ?? .null,
             "images": JSON(images.map(\.json)), "failures": JSON(failures.map(\.json)),

@@ -58,13 +58,13 @@ struct Tail: ParsableCommand {
     @Option(name: .shortAndLong, help: ArgumentHelp("Begin with so many of the past.", valueName: "count"))
     var number: Int = 10
 
-    @Flag(name: .shortAndLong, inversion: .prefixedNo, help: "Go on with what happens.")
+    @Flag(name: .shortAndLong, inversion: .prefixedNo, help: "Go on with what happens, or end after what is over.")
     var follow = true
 
     @Flag(name: .long, help: "Only files that could not be used.")
     var failed = false
 
-    @Option(name: .long, help: ArgumentHelp("Only what is committed under this view: MODEL/ADAPTER/SAE, or ADAPTER alone.", valueName: "view"))
+    @Option(name: .long, help: ArgumentHelp("Only what is committed under this view: MODEL/ADAPTER/SAE, or ADAPTER alone.", valueName: "view"), completion: .offer(.views))
     var view: Saed_ViewName?
 
     func validate() throws {

@@ -220,7 +220,7 @@ struct PictureOption: ParsableArguments {
         name: .long,
         help: ArgumentHelp(
             "Show the picture in the terminal too: by kitty's, iTerm2's or the sixel protocol, or never; auto (default, or $SAED_PICTURE) finds out what it can.",
-            valueName: "auto|kitty|iterm2|sixel|never"))
+            valueName: "how"))
     var picture: PictureChoice?
 
     /// What was asked for, on the command line or for all commands.

@@ -49,7 +49,8 @@ package struct PixelImage: Equatable, Sendable {
         // Two bytes of zlib's own before the stream.
         guard data.count > 2, var rows = inflated(data[2...], bytes: header.height * (rowBytes + 1)) else { return nil }
         guard PixelImage.unfilter(&rows, rowBytes: rowBytes) else { return nil }
-        self.init(width: header.width, height: header.height, rgb: Array((0..<header.height).map { rows[$0 * (rowBytes + 1) + 1..<($0 + 1) * (rowBytes + 1)] }.joined()))
+        let pixels = (0..<header.height).map { rows[$0 * (rowBytes + 1) + 1..<($0 + 1) * (rowBytes + 1)] }
+        self.init(width: header.width, height: header.height, rgb: Array(pixels.joined()))
     }
 
     /// PNG, 9.2: each row behind the number of its filter.
