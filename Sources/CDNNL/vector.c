@@ -134,6 +134,9 @@ const saed_kernels *saed_kernels_of(saed_isa isa) {
 
 const saed_kernels *saed_kernels_best(void) {
     const saed_kernels *best;
+    const char *asked = getenv("SAED_ISA");
+    if (asked && !strcmp(asked, "portable")) return &kernels_portable;
+    if (asked && !strcmp(asked, "avx2") && (best = saed_kernels_of(SAED_AVX2))) return best;
     if ((best = saed_kernels_of(SAED_AVX512))) return best;
     if ((best = saed_kernels_of(SAED_AVX2))) return best;
     return &kernels_portable;

@@ -6,7 +6,7 @@ import CDNNL
 public enum InstructionSet: String, CaseIterable, Sendable {
     case portable, avx2, avx512
 
-    /// The widest of this processor.
+    /// The widest of this processor, or what SAED_ISA (portable, avx2) makes of it: for tests of what others have.
     public static let best: InstructionSet = {
         switch saed_kernels_best().pointee.isa {
         case SAED_AVX512: .avx512

@@ -1,5 +1,5 @@
 // y = x W + b with W packed once: the products that nearly all of a tower's time goes into. Our own tiles compute
-// them where the processor has AVX-512, oneDNN elsewhere (see TiledLinear.swift for why).
+// them where the processor has AVX-512, oneDNN elsewhere (see TiledLinear.swift for why, ProductChoice.swift for when not).
 
 import CDNNL
 import Synchronization
@@ -40,7 +40,7 @@ package enum ProductLibrary: Sendable, Hashable, CustomStringConvertible {
     case tiles(InstructionSet)
     case oneDNN
 
-    package static let best: ProductLibrary = InstructionSet.best == .avx512 ? .tiles(.avx512) : .oneDNN
+    package static var best: ProductLibrary { ProductChoice.own.library }
     /// All that this processor can use, for tests.
     package static var available: [ProductLibrary] { InstructionSet.available.map { .tiles($0) } + [.oneDNN] }
 
