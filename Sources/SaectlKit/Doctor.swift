@@ -17,16 +17,42 @@ public struct Finding: Sendable, Equatable {
     }
 }
 
+/// What could be seen of a daemon and its machine; of what could not, nothing is said.
+package struct DoctorFacts: Sendable {
+    package var socket: SocketFacts
+    package var units: [UnitFacts] = []
+    package var unitNames: UnitNames?
+    package var user: Identity
+    /// The same user with the groups of the next login.
+    package var listed: Identity
+    /// What a daemon answered; nil where none could be asked.
+    package var answer: (status: Saed_StatusReply, version: Saed_VersionReply)?
+    /// Why one that took the connection gave no answer.
+    package var refusal: String?
+    package var drop: DropFacts?
+    package var storage: [StorageFacts] = []
+    package var machine: MachineFacts
+}
+
 public enum Doctor {
-    /// Of what the daemon says of itself.
-    public static func findings(_ status: Saed_StatusReply, _ version: Saed_VersionReply) -> [Finding] {
-        [
-            release(version), state(status), models(status), failures(status), drop(status), disk(status), watches(status), memory(status), processor(version),
-        ]
+    /// Looks at the daemon of a socket: through the daemon where it answers, and from outside.
+    /// - Parameter ask: what it says of itself; throws why it can't be asked.
+    public static func look(_ socket: SocketPath, ask: () throws -> (Saed_StatusReply, Saed_VersionReply)) -> [Finding] {
+        findings(DoctorFacts(socket, ask: ask))
     }
 
-    /// Of a daemon that could not be asked.
-    public static func unreachable(_ reason: String) -> Finding { Finding("daemon", .bad, reason) }
+    package static func findings(_ facts: DoctorFacts) -> [Finding] {
+        var findings = Doctor.findings(facts.socket, facts.user, listed: facts.listed, units: facts.unitNames)
+        if let refusal = facts.refusal { findings.append(Finding("daemon", .bad, refusal)) }
+        if let units = facts.unitNames { findings += Doctor.findings(facts.units, units) }
+        if let (status, version) = facts.answer {
+            findings += [release(version), state(status), models(status), failures(status)]
+            findings += files(status)
+        }
+        if let drop = facts.drop { findings += Doctor.findings(drop, facts.user, listed: facts.listed) }
+        findings += facts.storage.flatMap { storage($0, usedByStore: facts.answer?.status.store.bytes) }
+        return findings + machine(facts)
+    }
 
     private static func release(_ version: Saed_VersionReply) -> Finding {
         version.version == SaedVersion.current
@@ -55,88 +81,17 @@ public enum Doctor {
             : Finding("files", .note, "\(count(status.failures, "file")) could not be used", remedy: "saectl failures says why; mend and drop them again")
     }
 
-    private static func drop(_ status: Saed_StatusReply) -> Finding {
-        if access(status.drop, F_OK) != 0 {
-            return Finding("drop folder", .bad, "'\(status.drop)' can't be seen from here (\(String(cString: strerror(errno))))", remedy: "look from the daemon's own machine, or ask for the right to enter it")
-        }
-        return access(status.drop, W_OK) == 0
-            ? Finding("drop folder", .ok, "'\(status.drop)' can be written")
-            : Finding("drop folder", .note, "this user may not write in '\(status.drop)'", remedy: "to drop files, become a member of the group that owns it")
-    }
-
-    /// Below this a long back-fill fills the disk.
-    private static let freeBytesMin: UInt64 = 1 << 30
-
-    private static func disk(_ status: Saed_StatusReply) -> Finding {
-        var info = statvfs()
-        guard statvfs(status.root, &info) == 0 else {
-            return Finding("disk", .note, "'\(status.root)' can't be looked at (\(String(cString: strerror(errno))))", remedy: "look from the daemon's own machine")
-        }
-        let free = UInt64(info.f_bavail) * UInt64(info.f_frsize)
-        let text = "\(sizeText(free)) free at '\(status.root)', \(sizeText(status.store.bytes)) used by the store"
-        if info.f_files > 0, info.f_favail < 1000 {
-            return Finding("disk", .bad, "\(info.f_favail) files more fit on the file system of '\(status.root)'", remedy: "delete some, or move the root to a larger file system")
-        }
-        if free < freeBytesMin / 10 { return Finding("disk", .bad, text, remedy: "free some space: saectl gc, or delete what else is there; nothing is lost meanwhile, new images wait") }
-        if free < freeBytesMin { return Finding("disk", .note, text, remedy: "free some space before the next large drop: saectl gc") }
-        return Finding("disk", .ok, text)
-    }
-
-    /// The kernel's limit of watches, beside the folders that need one each.
-    private static func watches(_ status: Saed_StatusReply) -> Finding {
-        guard let limit = number(inFile: "/proc/sys/fs/inotify/max_user_watches") else {
-            return Finding("inotify", .note, "the kernel's limit of watches can't be read", remedy: "large folders may be scanned instead of watched")
-        }
-        let folders = folders(below: status.drop, atMost: limit + 1)
-        let text = "\(folders) of \(limit) watches are needed for '\(status.drop)'"
-        return folders * 10 < limit * 8
-            ? Finding("inotify", .ok, text)
-            : Finding("inotify", folders < limit ? .note : .bad, text, remedy: "raise it: sysctl fs.inotify.max_user_watches=\(max(524_288, 4 * folders))")
-    }
-
-    private static func memory(_ status: Saed_StatusReply) -> Finding {
-        guard let kibibytes = number(inFile: "/proc/meminfo", after: "MemAvailable:") else { return Finding("memory", .note, "can't be read") }
-        let free = UInt64(kibibytes) << 10, text = "\(sizeText(free)) available, saed uses \(sizeText(status.residentBytes)), \(sizeText(status.residentPeakBytes)) at most so far"
-        return free > 1 << 30
-            ? Finding("memory", .ok, text)
-            : Finding("memory", .note, text, remedy: "a ViT-B/16 with a large SAE wants 1.5 GiB: compute.batch = 1 and decode_threads = 1 save some")
-    }
-
-    private static func processor(_ version: Saed_VersionReply) -> Finding {
-        let set = version.instructionSet
-        return set.uppercased().contains("AVX512")
-            ? Finding("processor", .ok, set)
-            : Finding("processor", .note, "\(set.isEmpty ? "no vector instructions known" : set): towers run at a half or less of what AVX-512 gives", remedy: "none: answers are the same")
-    }
-
-    // MARK: Looking
-
-    private static func number(inFile path: String, after key: String = "") -> Int? {
-        guard let file = fopen(path, "r") else { return nil }
-        defer { fclose(file) }
-        var buffer = [CChar](repeating: 0, count: 256)
-        while fgets(&buffer, Int32(buffer.count), file) != nil {
-            let line = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            guard line.hasPrefix(key) else { continue }
-            return Int(line.dropFirst(key.count).drop { $0 == " " }.prefix { $0.isNumber })
-        }
-        return nil
-    }
-
-    /// Folders in a tree, links not followed.
-    private static func folders(below path: String, atMost limit: Int) -> Int {
-        var found = 0, open = [path]
-        while let next = open.popLast(), found < limit {
-            guard let folder = opendir(next) else { continue }
-            found += 1
-            while let entry = readdir(folder) {
-                guard entry.pointee.d_type == DT_DIR else { continue }
-                let name = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
-                if name != ".", name != ".." { open.append(next + "/" + name) }
-            }
-            closedir(folder)
-        }
-        return found
+    /// Weights are read when they are first needed, and again after a rest.
+    private static func files(_ status: Saed_StatusReply) -> [Finding] {
+        let named = status.models.map { ("model '\($0.name)'", $0.folder) } + status.saes.map { ("SAE '\($0.name)'", $0.path) }
+        let gone = named.filter { !$0.1.isEmpty && access($0.1, F_OK) != 0 && errno == ENOENT }
+        guard let first = gone.first else { return [] }
+        let more = gone.count > 1 ? " (and \(gone.count - 1) more)" : ""
+        return [
+            Finding(
+                "model files", .bad, "the files of \(first.0), '\(first.1)', are gone\(more): it can't be loaded again",
+                remedy: "put them back there, or add it from where they are now")
+        ]
     }
 }
 

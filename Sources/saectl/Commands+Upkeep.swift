@@ -8,19 +8,17 @@ struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Look for what commonly goes wrong, and say how to mend it.",
         discussion: """
-            Socket, release, models, quarantine, permissions, disk, inotify limits, memory, processor. Exits with 1 where something is bad.
+            Socket, units, permissions, release, models, failed files, disk, inotify limits, memory, processor, clock: asked of the \
+            daemon where it answers, and looked at from outside where it does not. Exits with 1 where something is bad.
 
               saectl doctor
             """)
     @OptionGroup var common: Common
 
     func run() throws {
-        var findings: [Finding] = []
-        do {
+        let findings = SaectlKit.Doctor.look(SocketPath(socket: common.socket, root: common.root)) {
             let client = try common.connect()
-            findings = SaectlKit.Doctor.findings(try client.ask(Saed_Request(.status(.init()))).status, try client.ask(Saed_Request(.version(.init()))).version)
-        } catch let missing as NoDaemon {
-            findings = [SaectlKit.Doctor.unreachable(missing.description)]
+            return (try client.ask(Saed_Request(.status(.init()))).status, try client.ask(Saed_Request(.version(.init()))).version)
         }
         common.print(findings.json, findings.text(for: .out))
         if findings.contains(where: { $0.state == .bad }) { throw ExitCode(ExitStatus.failed) }

@@ -13,4 +13,10 @@ int saed_clone(int from, int to);
 // or -1 with errno where the file systems can't.
 long saed_copy_range(int from, int to, unsigned long count);
 
+// The POSIX access control list of a file in the kernel's form: its bytes, or -1 with errno (ENODATA: it has none).
+long saed_access_list(const char *path, void *list, unsigned long size);
+
+// The kernel's number of the file system that a path lies on, or -1 with errno.
+long saed_file_system(const char *path);
+
 #endif
