@@ -16,6 +16,8 @@ public enum ModelError: Error, CustomStringConvertible, Sendable {
     /// A template or class list.
     case prompts(source: String, problem: String)
     case kernel(KernelError)
+    /// Who waited for it has gone: see `Cancellation`.
+    case cancelled
 
     public var description: String {
         switch self {
@@ -25,6 +27,7 @@ public enum ModelError: Error, CustomStringConvertible, Sendable {
         case .mismatch(let folder, let problem): "'\(folder)': \(problem)"
         case .prompts(let source, let problem): "'\(source)': \(problem)"
         case .kernel(let error): error.description
+        case .cancelled: "cancelled"
         }
     }
 

@@ -3,6 +3,7 @@
 // Causal: a token does not see those after it, so nothing after the pooled position is computed. A prompt of
 // eight words costs a seventh of its padded 77 tokens.
 
+import Basics
 import Checkpoints
 import Kernels
 
@@ -61,17 +62,19 @@ public final class TextTower: @unchecked Sendable {
 
     /// Embeddings `[prompts, projection]`, not normalised.
     /// - Parameter prompts: `Tokenizer.encode`'s ids, at most `contextLength` each.
-    public func embed(_ prompts: [[Int32]]) -> [Float] { embed(prompts.map { TextPrompt(ids: $0) }, deep: nil) }
+    /// - Throws: `cancelled`, between two batches of prompts: those of a thousand classes take minutes.
+    public func embed(_ prompts: [[Int32]]) throws(ModelError) -> [Float] { try embed(prompts.map { TextPrompt(ids: $0) }, deep: nil) }
 
     /// The same with learned tokens among the words.
     /// - Parameter deep: replaces tokens of every prompt before some blocks.
-    func embed(_ prompts: [TextPrompt], deep: DeepPrompts?) -> [Float] {
+    func embed(_ prompts: [TextPrompt], deep: DeepPrompts?) throws(ModelError) -> [Float] {
         let lengths = prompts.map { pooledPosition($0.ids) + 1 }
         // Prompts of like length together: the batch is as long as its longest.
         let order = prompts.indices.sorted { (lengths[$0], $0) < (lengths[$1], $1) }
         var embeddings = [Float](repeating: 0, count: prompts.count * projection)
         var first = 0
         while first < order.count {
+            if Cancellation.isRequested { throw .cancelled }
             var end = first + 1
             while end < order.count, (end - first + 1) * lengths[order[end]] <= TextTower.rowsMax { end += 1 }
             embed(order[first..<end], of: prompts, lengths, deep, into: &embeddings)

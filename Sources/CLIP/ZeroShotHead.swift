@@ -51,7 +51,7 @@ public struct ZeroShotHead: Sendable {
             let prompts = names.flatMap { name in
                 templates.map { tokenizer.encode(TemplateSet.prompt($0, class: name)) }
             }
-            let embeddings = tower.embed(prompts)
+            let embeddings = try tower.embed(prompts)
             for row in 0..<names.count {
                 let rows = (0..<templates.count).map {
                     embeddings[((row * templates.count + $0) * projection)...].prefix(projection)

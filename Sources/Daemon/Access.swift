@@ -17,6 +17,11 @@ struct Access: Sendable {
     /// User names or numbers, groups as '@name', '*' for anyone.
     let readers, admins: [String]
 
+    init(_ configuration: Configuration) {
+        readers = configuration.readers
+        admins = configuration.admins
+    }
+
     /// The daemon's own user and root may do everything: they could edit the store's files as well.
     func isTrusted(_ peer: Peer) -> Bool { peer.uid == 0 || peer.uid == geteuid() }
 

@@ -48,6 +48,16 @@ extension Answers {
                 $0.threads = UInt32(Team.threads)
                 $0.imagesPerSecond = self.ingest.rate
                 $0.notices = try self.notices(plans)
+                let usage = self.clients.usage
+                $0.clients.connections = UInt32(usage.connections)
+                $0.clients.users = UInt32(usage.users)
+                $0.clients.requests = UInt32(usage.requests)
+                $0.clients.refused = usage.refused.sorted { $0.key.rawValue < $1.key.rawValue }.map { limit, count in
+                    .with {
+                        $0.limit = limit.key
+                        $0.count = UInt64(count)
+                    }
+                }
             }
         }
     }
@@ -55,6 +65,7 @@ extension Answers {
     /// What wants a person's attention.
     private func notices(_ plans: [ViewPlan]) throws -> [String] {
         var notices: [String] = []
+        if let warning = productWarning { notices.append(warning) }
         if try registry.models.isEmpty {
             notices.append("no model yet: saectl model add DIR --name NAME")
         } else if plans.isEmpty {

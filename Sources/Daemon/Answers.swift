@@ -7,6 +7,7 @@ import Foundation
 import Ingest
 import Logging
 import Store
+import Synchronization
 import Wire
 import WireNIO
 
@@ -20,7 +21,9 @@ final class Answers: RequestHandler {
     let root: String
     let started = Date()
     let log: Logger
-    private let access: Access
+    private let access: Mutex<Access>
+    /// What clients hold and may.
+    let clients: WireClients
     /// Words that latents were given.
     let names: NameBook
     private let queue = DispatchQueue(label: "answers", qos: .userInitiated, attributes: .concurrent)
@@ -28,12 +31,13 @@ final class Answers: RequestHandler {
     var store: Store { ingest.store }
     var registry: Registry { ingest.registry }
 
-    init(ingest: Ingest, configuration: Configuration, root: String, log: Logger) {
+    init(ingest: Ingest, configuration: Configuration, root: String, clients: WireClients, log: Logger) {
         self.ingest = ingest
         self.configuration = configuration
         self.root = root
         self.log = log
-        access = Access(readers: configuration.readers, admins: configuration.admins)
+        self.clients = clients
+        access = Mutex(Access(configuration))
         names = NameBook(folder: configuration.store + "/names")
         classifier = Classifier(ingest)
         concepts = Concepts(ingest.store)
@@ -66,9 +70,16 @@ final class Answers: RequestHandler {
     /// Of the shuffled labels, bootstraps and random latents, where a question names none.
     static let defaultSeed: UInt64 = 0
 
+    /// Takes up who may ask what, and how much, from settings that were read again: for every request from now on.
+    func reload(_ configuration: Configuration) {
+        access.withLock { $0 = Access(configuration) }
+        clients.limits = configuration.clientLimits
+    }
+
     func handle(_ request: Saed_Request, from peer: Peer, into reply: ReplyStream) async throws {
         do {
-            if !access.isTrusted(peer) { try await blocking { try self.access.check(request, of: peer) } }
+            let access = access.withLock { $0 }
+            if !access.isTrusted(peer) { try await blocking { try access.check(request, of: peer) } }
             switch request.body {
             case .status: try await reply.part(\.status, status())
             case let .wait(body): try await wait(body, reply)
@@ -114,6 +125,8 @@ final class Answers: RequestHandler {
                 throw WireFailure(.unsupported, "this daemon (\(SaedVersion.current)) doesn't know the request", remedy: "update saed")
             }
         } catch {
+            // Whatever was thrown on the way out: it is no failure.
+            if reply.isCancelled { throw CancellationError() }
             let failure = WireFailure.from(error)
             switch (failure.code, request.body) {
             case (.internal, _): log.log(.requestFailed, .error, "request '\(request.title)' failed: \(error)", ["SAED_REQUEST": request.title])
@@ -126,8 +139,8 @@ final class Answers: RequestHandler {
 
     /// Runs reads of files and the catalog on threads that may block.
     func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in
-            queue.async { continuation.resume(with: Result(catching: body)) }
+        try await Cancellation.whileWaiting { cancellation, continuation in
+            queue.async { continuation.resume(with: Result { try cancellation.run(body) }) }
         }
     }
 

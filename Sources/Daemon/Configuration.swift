@@ -3,6 +3,8 @@
 
 import Foundation
 import TOMLKit
+import Wire
+import WireNIO
 
 /// The daemon's configuration. Paths are absolute once `resolved(root:)` has been applied.
 public struct Configuration: Sendable, Equatable {
@@ -27,6 +29,7 @@ public struct Configuration: Sendable, Equatable {
     public var releaseAfter = Duration.seconds(600)
     public var readers = ["*"]
     public var admins: [String] = []
+    public var clientLimits = WireLimits()
     public var logLevel = "info"
     public var logImages = true
 
@@ -85,6 +88,16 @@ extension Configuration {
         duration("idle", "release_after", "memory of unused models is returned after this time", \.releaseAfter),
         names("access", "readers", "users, '@groups' or '*' who may ask; the socket's mode decides before", \.readers),
         names("access", "admins", "those who may also change something: add models, set classes, remove; root and saed's own user may", \.admins),
+        number("limits", "connections", "connections of all users; root and saed's own user have 8 more, and no limit below of a user", \.clientLimits.connections, 1...10_000),
+        number("limits", "user_connections", "connections of one user", \.clientLimits.userConnections, 1...10_000),
+        number("limits", "requests", "requests in work on one connection", \.clientLimits.requestsOpen, 1...1000),
+        number("limits", "user_requests", "requests in work of one user, on all connections", \.clientLimits.userRequests, 1...100_000),
+        number("limits", "request_bytes", "a larger request ends its connection", \.clientLimits.requestBytes, 4096...FrameLimits.requestBytesMax),
+        number("limits", "unread_bytes", "with so many bytes of answers unread, a connection takes no more requests", \.clientLimits.unreadBytesMax, (1 << 16)...(1 << 30)),
+        duration("limits", "request_time", "a request that takes longer is ended; 0s: never", \.clientLimits.requestTime),
+        duration("limits", "long_request_time", "the same for those that go through many images, such as ablate, report and export; 0s: never", \.clientLimits.longRequestTime),
+        duration("limits", "unread_time", "a client that reads nothing of what waits for it is let go after this time; 0s: never", \.clientLimits.unreadTime),
+        duration("limits", "idle_time", "a connection on which nothing is asked is closed after this time; 0s: never", \.clientLimits.idleTime),
         choice("log", "level", "how much is logged", \.logLevel, ["trace", "debug", "info", "notice", "warning", "error"]),
         flag("log", "images", "an entry in the journal for what happens to each image", \.logImages),
     ]
@@ -188,13 +201,14 @@ extension Configuration {
         return configuration
     }
 
-    /// Settings that are taken up while saed runs.
-    private static let live: Set<String> = ["log.level", "log.images"]
+    /// Sections whose settings are taken up while saed runs.
+    private static let live: Set<String> = ["access", "limits", "log"]
 
     /// What differs from the configuration in force: what a reload changes, and what waits for a restart.
     package func changes(from old: Configuration) -> (live: [String], restart: [String]) {
-        let changed = Configuration.settings.filter { $0.show(self) != $0.show(old) }.map(\.key)
-        return (changed.filter(Configuration.live.contains), changed.filter { !Configuration.live.contains($0) })
+        let changed = Configuration.settings.filter { $0.show(self) != $0.show(old) }
+        func keys(live: Bool) -> [String] { changed.filter { Configuration.live.contains($0.section) == live }.map(\.key) }
+        return (keys(live: true), keys(live: false))
     }
 
     private static func unknown(key: String, file: String) -> ConfigurationError {

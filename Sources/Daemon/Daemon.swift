@@ -5,11 +5,13 @@ import Decoding
 import Foundation
 import Imaging
 import Ingest
+import Kernels
 import Logging
 import ServiceLifecycle
 import Store
 import Systemd
 import UnixSignals
+import WireNIO
 
 /// A saed daemon on one root folder.
 public struct Daemon: Sendable {
@@ -58,9 +60,10 @@ public struct Daemon: Sendable {
         ServiceManager.notify(.status("opening the store"))
         let (store, registry) = try await open(activity, log)
         let ingest = try Ingest(store: store, registry: registry, activity: activity, options: ingestOptions)
+        if let warning = productWarning { log.log(.slowProducts, .warning, warning) }
         // What keeps images from being decoded is told now, and once.
         try ingest.decoder.check()
-        let answers = Answers(ingest: ingest, configuration: configuration, root: root, log: log)
+        let answers = Answers(ingest: ingest, configuration: configuration, root: root, clients: WireClients(configuration.clientLimits), log: log)
 
         let logging = Task {
             for await event in events {
@@ -72,7 +75,7 @@ public struct Daemon: Sendable {
             configuration: .init(
                 services: [
                     .init(service: IngestService(ingest: ingest)),
-                    .init(service: ReloadService(daemon: self, logs: logs)),
+                    .init(service: ReloadService(daemon: self, logs: logs, answers: answers)),
                     .init(
                         service: ServerService(
                             answers: answers, socket: configuration.socket, inherited: inherited, drop: ingest.dropFolder, log: log,

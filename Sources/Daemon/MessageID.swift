@@ -20,6 +20,8 @@ package enum MessageID: String, CaseIterable, Sendable {
     // The model that comes with saed.
     case embeddedMissing = "ffcdec163e984c64b1c39631e1d3b633"
     case embeddedBroken = "af587e93a2fe4fb3860941d06c28bb6a"
+    // The machine.
+    case slowProducts = "e68fe85827a14183bb4f33c05c9762e0"
     // Images.
     case committed = "0020ab849dc14b4ebd1553c8d4c76298"
     case pathAdded = "02c1c7d3b704425384bd9ee62c8862bf"
@@ -44,6 +46,7 @@ package enum MessageID: String, CaseIterable, Sendable {
     case missed = "f2cbd63ae85d42199162f4adfde3ab11"
     // Clients.
     case clientRefused = "2f97eb38417e472bbdaab70dbdf5f472"
+    case limitReached = "3bdfd478ebbd46f98bfe6e607f7602c7"
     case requestFailed = "495279b4375847f3b7abcd4004ba2924"
 }
 

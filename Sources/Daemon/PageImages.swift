@@ -1,6 +1,7 @@
 // What pages show of images: each thumbnail once, and the values of latents over an image's patches, each snapshot read
 // once whatever the number of latents that want it.
 
+import Basics
 import Concepts
 import Foundation
 import Imaging
@@ -86,8 +87,9 @@ extension Answers {
 /// `body` of every item on all cores, in order. For threads that may block.
 func concurrently<Item: Sendable, Result: Sendable>(_ items: [Item], _ body: @Sendable (Item) throws -> Result) throws -> [Result] {
     let results = Mutex<[Int: Swift.Result<Result, any Error>]>([:])
+    let cancellation = Cancellation.current ?? Cancellation()
     DispatchQueue.concurrentPerform(iterations: items.count) { place in
-        let result = Swift.Result { try body(items[place]) }
+        let result = Swift.Result { try cancellation.run { try body(items[place]) } }
         results.withLock { $0[place] = result }
     }
     let all = results.withLock { $0 }

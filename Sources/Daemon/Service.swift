@@ -10,11 +10,17 @@ import Wire
 import WireNIO
 
 /// What clients do wrong, in the log.
-private func observe(_ event: WireEvent, _ log: Logger) {
+private func observe(_ event: WireEvent, _ log: Logger, _ refusals: RefusalLog) {
     switch event {
     case let .connected(peer): log.trace("\(peer) connected")
     case let .disconnected(peer): log.trace("\(peer) gone")
-    case let .refused(peer, failure): log.log(.clientRefused, .warning, "\(peer) was refused: \(failure)", ["SAED_PEER": "\(peer)"])
+    case let .refused(peer, failure):
+        guard let more = refusals.note(.init(user: peer.uid, reason: "")) else { return }
+        log.log(.clientRefused, .warning, "\(peer) was refused: \(failure)\(more)", ["SAED_PEER": "\(peer)"])
+    case let .limited(peer, .idleTime, failure): log.debug("\(peer) was let go: \(failure)")
+    case let .limited(peer, limit, failure):
+        guard let more = refusals.note(.init(user: peer.uid, reason: limit.key)) else { return }
+        log.log(.limitReached, .warning, "\(peer) was refused: \(failure)\(more)", ["SAED_PEER": "\(peer)", "SAED_SETTING": limit.key])
     case let .requestFailed(peer, request, failure): log.debug("\(peer): \(request): \(failure)")
     }
 }
@@ -82,11 +88,12 @@ struct ServerService: Service {
 
     private func listen() async throws -> WireServer {
         let name = "saed \(SaedVersion.current)"
-        let log = log
+        let log = log, refusals = RefusalLog()
+        let tell: @Sendable (WireEvent) -> Void = { observe($0, log, refusals) }
         if let inherited {
-            return try await WireServer.listen(inherited: inherited.descriptor, name: name, handler: answers, observe: { observe($0, log) })
+            return try await WireServer.listen(inherited: inherited.descriptor, name: name, clients: answers.clients, handler: answers, observe: tell)
         }
-        return try await WireServer.listen(at: socket, name: name, handler: answers, observe: { observe($0, log) })
+        return try await WireServer.listen(at: socket, name: name, clients: answers.clients, handler: answers, observe: tell)
     }
 
     private var path: String { inherited.map { $0.path ?? $0.name } ?? socket }
@@ -96,6 +103,7 @@ struct ServerService: Service {
 struct ReloadService: Service {
     let daemon: Daemon
     let logs: Logs
+    let answers: Answers
 
     func run() async throws {
         guard ServiceManager.isPresent else {
@@ -117,6 +125,7 @@ struct ReloadService: Service {
             let wanted = try Daemon.read(configurationFile: file, root: daemon.root)
             let (live, restart) = wanted.changes(from: current)
             logs.apply(wanted)
+            answers.reload(wanted)
             let changed = live.isEmpty ? "nothing" : live.joined(separator: ", ")
             log.log(.reloaded, .notice, "settings were read again; changed now: \(changed)", ["SAED_CONFIG": file ?? "", "SAED_CHANGED": changed])
             if !restart.isEmpty {

@@ -77,8 +77,8 @@ public final class Classifier: Sendable {
     }
 
     private func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in
-            DispatchQueue.global(qos: .userInitiated).async { continuation.resume(with: Result(catching: body)) }
+        try await Cancellation.whileWaiting { cancellation, continuation in
+            DispatchQueue.global(qos: .userInitiated).async { continuation.resume(with: Result { try cancellation.run(body) }) }
         }
     }
 

@@ -64,22 +64,24 @@ final class Engine: @unchecked Sendable {  // `thread` is set once, before the t
         ended.wait()
     }
 
-    /// Runs a query's work on the compute thread, before waiting images.
+    /// Runs a query's work on the compute thread, before waiting images. Work whose task was cancelled before its turn
+    /// is passed over; in its midst `Cancellation` tells it.
     func perform<Value: Sendable>(_ body: @escaping @Sendable (ModelLibrary) throws -> Value) async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in
+        try await Cancellation.whileWaiting { cancellation, continuation in
             let accepted = queue.pushUrgent { [library] in
-                continuation.resume(with: Result { try body(library) })
+                continuation.resume(with: Result { try cancellation.run { try body(library) } })
             }
             if !accepted { continuation.resume(throwing: IngestError(.unavailable, "saed is stopping")) }
         }
     }
 
-    /// The same for a thread that may block.
+    /// The same for a thread that may block; what gives up that thread's work gives up this.
     func performBlocking<Value: Sendable>(_ body: @escaping @Sendable (ModelLibrary) throws -> Value) throws -> Value {
+        let cancellation = Cancellation.current ?? Cancellation()
         let done = DispatchSemaphore(value: 0)
         let result = Mutex<Result<Value, any Error>?>(nil)
         let accepted = queue.pushUrgent { [library] in
-            let value = Result { try body(library) }
+            let value = Result { try cancellation.run { try body(library) } }
             result.withLock { $0 = value }
             done.signal()
         }

@@ -106,6 +106,7 @@ extension UpperTower {
     ) throws(InterventionError) -> Integrated {
         var nodes = min(4, max(1, nodesMax))
         while true {
+            if Cancellation.isRequested { throw .cancelled }
             let gradient = FloatBuffer(count: streamCount)
             averageGradient(from: from, to: to, metric, head, nodes: nodes, into: gradient.pointer)
             let contributions = try decoding { () throws(SAEError) in

@@ -16,6 +16,8 @@ public enum InterventionError: Error, CustomStringConvertible, Sendable {
     case edit(problem: String)
     /// A difference of two classes that can't be formed.
     case classes(problem: String)
+    /// Who waited for it has gone: see `Cancellation`.
+    case cancelled
 
     public var description: String {
         switch self {
@@ -25,6 +27,7 @@ public enum InterventionError: Error, CustomStringConvertible, Sendable {
         case .noActivations:
             "the SAE's error can be kept only where activations are stored; compute them from the image, or leave the error out"
         case .edit(let problem), .classes(let problem): problem
+        case .cancelled: "cancelled"
         }
     }
 }

@@ -57,6 +57,7 @@ extension UpperTower {
         for size in sizes { chosen += ([ranking] + orders).map { Array($0.prefix(size)) } }
         var answers: [ClassAnswer] = []
         for first in stride(from: 0, to: chosen.count, by: LatentSets.countMax) {
+            if Cancellation.isRequested { throw .cancelled }
             let sets = LatentSets(Array(chosen[first..<min(chosen.count, first + LatentSets.countMax)]), latents: image.latents.width)
             answers += try substitute(sets, of: image, with: base, error: term) { (x, count) throws(InterventionError) in
                 try self.answers(toStreams: x, count: count)

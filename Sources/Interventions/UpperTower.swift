@@ -143,6 +143,7 @@ public struct UpperTower: Sendable {
         case .conditional(let classify):
             var answers: [ClassAnswer] = []
             for index in 0..<count {
+                if Cancellation.isRequested { throw .cancelled }
                 do throws(ModelError) {
                     answers.append(ClassAnswer(logits: try classify(Array(embeddings[index * projection..<(index + 1) * projection]))))
                 } catch { throw .model(error) }

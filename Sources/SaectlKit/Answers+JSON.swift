@@ -109,6 +109,10 @@ extension Saed_StatusReply {
             "store": ["segments": JSON(store.segments), "snapshots": JSON(store.snapshots), "bytes": JSON(store.bytes)],
             "resident_bytes": JSON(residentBytes), "resident_peak_bytes": JSON(residentPeakBytes), "threads": JSON(threads),
             "images_per_second": JSON(imagesPerSecond), "notices": JSON(notices),
+            "clients": [
+                "connections": JSON(clients.connections), "users": JSON(clients.users), "requests": JSON(clients.requests),
+                "refused": .object(Dictionary(clients.refused.map { ($0.limit, JSON($0.count)) }, uniquingKeysWith: { $1 })),
+            ],
         ]
     }
 }

@@ -32,7 +32,13 @@ extension Store {
         let missing = present.filter { known[$0] == nil }.sorted(), before = known.count
         for start in stride(from: 0, to: missing.count, by: 256) {
             let part = missing[start..<min(start + 256, missing.count)]
-            try classifyPart(part, of: view, into: &known, classify)
+            do throws(StoreError) {
+                try classifyPart(part, of: view, into: &known, classify)
+            } catch {
+                // Where text depends on the image they took minutes: the next question goes on from there.
+                if known.count > before { keep(known, of: view, head) }
+                throw error
+            }
         }
         view.answers.withLock { answers in
             if answers[head] == nil, answers.count >= Store.answerFilesMax { answers = [:] }

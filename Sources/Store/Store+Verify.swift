@@ -59,6 +59,7 @@ extension Store {
     ) throws(StoreError) -> Aggregates {
         var aggregates = Aggregates(layout: view.shape.layout, latents: view.shape.latents)
         for record in records {
+            if Cancellation.isRequested { throw .cancelled }
             do throws(StoreError) {
                 guard let latents = try latents(of: record, view: view) else { continue }
                 report.snapshots += 1

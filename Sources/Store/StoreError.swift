@@ -33,6 +33,8 @@ public enum StoreError: Error, CustomStringConvertible, Sendable, Equatable {
     case classifierFailed(view: String, reason: String)
     /// The store was closed.
     case closed
+    /// Who waited for it has gone: see `Cancellation`.
+    case cancelled
 
     public var description: String {
         switch self {
@@ -65,6 +67,8 @@ public enum StoreError: Error, CustomStringConvertible, Sendable, Equatable {
             "view '\(view)': classifying stored embeddings failed: \(reason)"
         case .closed:
             "the store is closed"
+        case .cancelled:
+            "cancelled"
         }
     }
 

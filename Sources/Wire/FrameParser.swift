@@ -21,9 +21,14 @@ public struct FrameParser: Sendable {
     }
 
     private let receiver: FrameReceiver
+    private let requestBytesMax: Int
     private var state = State.header([])
 
-    public init(receiver: FrameReceiver) { self.receiver = receiver }
+    /// - Parameter requestBytesMax: a daemon may take less than the protocol allows.
+    public init(receiver: FrameReceiver, requestBytesMax: Int = FrameLimits.requestBytesMax) {
+        self.receiver = receiver
+        self.requestBytesMax = min(requestBytesMax, FrameLimits.requestBytesMax)
+    }
 
     /// Takes bytes and calls `each` for every frame that they complete.
     /// - Throws: the first `FrameError`; frames completed before it were delivered.
@@ -99,6 +104,9 @@ public struct FrameParser: Sendable {
         let header = FrameHeader(bytes)
         let kind = try header.check(for: receiver)
         let length = Int(header.length)
+        if kind == .request, length > requestBytesMax {
+            throw .tooLarge(kind: FrameKind.request.name, length: length, most: requestBytesMax)
+        }
         switch (kind, length) {
         case (nil, 0): state = .header([])
         case (nil, _): state = .skipping(missing: length)

@@ -152,11 +152,11 @@ public final class WireClient {
         let frame = Frame(.request, request: lastRequest, payload: payload)
         if welcome == nil {
             connection.setReceiveTimeout(seconds: WireClient.handshakeSeconds)
-            try connection.send([hello, frame])
+            try send([hello, frame])
             try receiveWelcome()
             connection.setReceiveTimeout(seconds: 0)
         } else {
-            try connection.send([frame])
+            try send([frame])
         }
         return try receiveAnswer(each)
     }
@@ -190,6 +190,21 @@ public final class WireClient {
         }
         guard let reply else { throw WireClientError.malformed(.order("the answer has no part")) }
         return reply
+    }
+
+    /// - Throws: what the daemon said before it closed, where it did: a connection that is one too many is told so and
+    ///   closed before this side has sent anything.
+    private func send(_ frames: [Frame]) throws {
+        do throws(WireClientError) {
+            try connection.send(frames)
+        } catch {
+            connection.setReceiveTimeout(seconds: 1)
+            while let frame = try? connection.receive() {
+                guard frame.kind == .error, frame.request == 0, let message = try? WireFormat.message(Saed_Error.self, of: frame) else { continue }
+                throw WireFailure(message)
+            }
+            throw error
+        }
     }
 
     private func receive() throws -> Frame {

@@ -26,6 +26,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         let name: String
         let stream: ReplyStream
         let task: Task<Void, Never>
+        /// Its deadline, where it has one.
+        let timeout: Scheduled<Void>?
     }
 
     private struct Parked {
@@ -37,17 +39,29 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
 
     private let server: ServerState
     private let channel: any Channel
+    /// Those of its beginning, which the welcome told.
+    private let limits: WireLimits
     private var phase = Phase.closing
-    private var parser = FrameParser(receiver: .daemon)
+    private var parser: FrameParser
     /// While the parser hands out frames.
     private var isParsing = false
     private var peer: Peer
     private var open: [UInt32: OpenRequest] = [:]
     private var parked: CircularBuffer<Parked> = []
+    /// Whether the user's account has this connection.
+    private var isCounted = false
+    /// Bytes that went into the channel so far.
+    private var handed = 0
+    /// While answers wait: what had left for the client at the last look, and how many looks ago that was.
+    private var slowness: (left: Int, looks: Int)?
+    /// When something was last asked or ended.
+    private var lastUse = NIODeadline.now()
 
     init(channel: any Channel, number: Int, server: ServerState) {
         self.channel = channel
         self.server = server
+        limits = server.clients.limits
+        parser = FrameParser(receiver: .daemon, requestBytesMax: limits.requestBytes)
         peer = Peer(connection: number, pid: 0, uid: .max, gid: .max, client: "")
     }
 
@@ -55,14 +69,15 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
 
     func channelActive(context: ChannelHandlerContext) {
         identifyPeer()
-        let timeout = channel.eventLoop.scheduleTask(in: .seconds(Int64(server.limits.handshakeSeconds))) { [weak self] in
+        let timeout = channel.eventLoop.scheduleTask(in: .seconds(Int64(limits.handshakeSeconds))) { [weak self] in
             guard let self else { return }
-            let waited = self.server.limits.handshakeSeconds
+            let waited = self.limits.handshakeSeconds
             self.giveUp(WireFailure(.deadline, "no hello frame within \(waited) s", remedy: "send hello first"))
         }
         phase = .awaitingHello(timeout: timeout)
         server.observe(.connected(peer))
-        if let refusal = server.admit(self) { giveUp(refusal) }
+        server.add(self)
+        if let refusal = server.clients.connect(peer.uid) { giveUp(refusal) } else { isCounted = true }
         context.fireChannelActive()
     }
 
@@ -79,7 +94,15 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
             }
         }
         isParsing = false
-        if case let .failure(error) = result { giveUp(WireFailure(error)) }
+        guard case let .failure(error) = result else { return }
+        if case let .tooLarge(kind, length, most) = error, kind == FrameKind.request.name {
+            giveUp(
+                LimitReached(
+                    .requestBytes, .tooLarge, "a request of \(length) bytes, limits.request_bytes allows \(most)",
+                    remedy: "ask for less at a time: split it into pieces"))
+        } else {
+            giveUp(WireFailure(error))
+        }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -96,11 +119,12 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         // An answer to a client that has hung up fails at once, in the middle of parsing: the parser is in use then.
         if case .closing = phase {} else if !isParsing { noteTruncation() }
         phase = .closing
-        for id in open.keys { cancel(id) }
+        cancelAll()
         // Ends that wait for a reader who is gone.
         parked.forEach { $0.accepted?.fail(CancellationError()) }
         parked.removeAll()
         open.removeAll()
+        if isCounted { server.clients.disconnect(peer.uid) }
         server.remove(self)
         server.observe(.disconnected(peer))
         context.fireChannelInactive()
@@ -124,7 +148,9 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         case (.open, .hello): throw .order("a second hello")
         case (.open, .request): try start(frame)
         case (.open, .cancel): cancel(frame.request)
-        case (.open, .ping): answerUngated(Frame(.pong, payload: frame.payload))
+        case (.open, .ping):
+            lastUse = .now()
+            answerUngated(Frame(.pong, payload: frame.payload))
         case (.open, _): return  // a pong; the parser refuses what only a daemon sends
         }
     }
@@ -135,39 +161,83 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         var welcome = Saed_Welcome()
         welcome.minor = min(hello.minor, WireFormat.minor)
         welcome.server = server.name
-        welcome.requestBytesMax = UInt32(FrameLimits.requestBytesMax)
-        welcome.requestsOpenMax = UInt32(server.limits.requestsOpen)
+        welcome.requestBytesMax = UInt32(limits.requestBytes)
+        welcome.requestsOpenMax = UInt32(limits.requestsOpen)
         answerUngated(Frame(.welcome, payload: WireFormat.bytes(welcome)))
+        closeWhenIdle()
     }
 
     private func start(_ frame: Frame) throws(FrameError) {
         let id = frame.request
         guard open[id] == nil else { throw .order("request id \(id) is still open") }
-        guard open.count < server.limits.requestsOpen else {
-            return refuse(id, "unread", WireFailure(
-                .unavailable, "\(open.count) requests are open on this connection, no more are taken", remedy: "wait for one to end"))
-        }
+        lastUse = .now()
+        if let refusal = refusal(of: frame) { return refuse(id, refusal) }
         guard let request = try? Saed_Request(serializedBytes: frame.payload) else {
             return refuse(id, "unread", WireFailure(.invalidArgument, "the payload is no Request message", remedy: "mend the client: see protocol/saed.proto"))
         }
         guard request.body != nil else {
             return refuse(id, request.title, WireFailure(.unsupported, "this daemon doesn't know that request", remedy: "use client and daemon of the same release"))
         }
+        let user = peer.uid
+        if let refusal = server.clients.begin(user) { return refuse(id, refusal) }
         let stream = ReplyStream(request: id, connection: self)
-        let (handler, peer) = (server.handler, peer)
+        let (handler, peer, clients) = (server.handler, peer, server.clients)
         let task = server.run {
+            var failure: WireFailure?
             do {
                 try await handler.handle(request, from: peer, into: stream)
-                stream.end(stream.isCancelled ? .cancelled : nil)
             } catch {
-                stream.end(stream.isCancelled ? .cancelled : WireFailure(any: error))
+                failure = WireFailure(any: error)
             }
+            // Before its end is told: who has read the end may ask again at once.
+            clients.end(user)
+            stream.end(stream.cancellation ?? failure)
         }
-        open[id] = OpenRequest(name: request.title, stream: stream, task: task)
+        let name = request.title
+        let timeout = limits.time(for: request.pace).map { limit, time in
+            channel.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(time)) { self.endLate(id, name, limit, time) }
+        }
+        open[id] = OpenRequest(name: name, stream: stream, task: task, timeout: timeout)
     }
 
-    private func cancel(_ id: UInt32) {
-        guard let request = open[id], request.stream.cancel() else { return }
+    /// What of this connection's own limits a further request would exceed.
+    private func refusal(of frame: Frame) -> LimitReached? {
+        guard open.count < limits.requestsOpen else {
+            return LimitReached(
+                .requests, .unavailable, "\(open.count) requests are open on this connection, limits.requests allows no more",
+                remedy: "wait for one to end")
+        }
+        let waiting = waitingBytes
+        guard waiting <= limits.unreadBytesMax else {
+            return LimitReached(
+                .unreadBytes, .unavailable, "\(waiting) bytes of answers wait unread on this connection, limits.unread_bytes allows \(limits.unreadBytesMax)",
+                remedy: "read them first")
+        }
+        return nil
+    }
+
+    private func refuse(_ id: UInt32, _ refusal: LimitReached) {
+        server.note(peer, refusal)
+        answerUngated(Frame(.error, request: id, payload: WireFormat.bytes(refusal.failure.wire)))
+    }
+
+    /// The time for a request is over. Its end is told now; its handler stops as soon as it can.
+    private func endLate(_ id: UInt32, _ name: String, _ limit: WireLimit, _ time: Duration) {
+        let reached = LimitReached(
+            limit, .deadline, "'\(name)' took longer than the \(time.brief) that \(limit.key) allows", remedy: "ask for less at a time, or ask when saed has less to do")
+        guard let stream = open[id]?.stream else { return }
+        server.note(peer, reached)
+        cancel(id, reached.failure)
+        stream.end(stream.cancellation)
+    }
+
+    private func cancelAll() {
+        for id in open.keys { cancel(id) }
+        open.values.forEach { $0.timeout?.cancel() }
+    }
+
+    private func cancel(_ id: UInt32, _ reason: WireFailure = .cancelled) {
+        guard let request = open[id], request.stream.cancel(reason) else { return }
         request.task.cancel()
         parked.filter { $0.request == id }.forEach { $0.accepted?.fail(CancellationError()) }
         parked.removeAll { $0.request == id && $0.accepted != nil }
@@ -201,15 +271,18 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         if case .closing = phase { return }  // nothing follows the connection's own error frame
         var wrote = false
         while channel.isWritable, let next = parked.popFirst() {
+            handed += next.frame.readableBytes
             channel.write(next.frame, promise: nil)
             wrote = true
             if let accepted = next.accepted {
                 accepted.succeed()
             } else {
-                open[next.request] = nil
+                open.removeValue(forKey: next.request)?.timeout?.cancel()
+                lastUse = .now()
             }
         }
         if wrote { channel.flush() }
+        watchReader()
     }
 
     private func refuse(_ id: UInt32, _ name: String, _ failure: WireFailure) {
@@ -219,24 +292,98 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
 
     /// For small frames that no handler waits with: pongs, refusals, the welcome.
     private func answerUngated(_ frame: Frame) {
-        channel.writeAndFlush(ByteBuffer(bytes: frame.encoded), promise: nil)
-        let waiting = (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-        if waiting > server.limits.unreadBytesMax {
-            server.observe(.refused(peer, WireFailure(.tooLarge, "\(waiting) bytes of answers wait unread", remedy: "read what you ask for")))
+        let bytes = ByteBuffer(bytes: frame.encoded)
+        handed += bytes.readableBytes
+        channel.writeAndFlush(bytes, promise: nil)
+        let waiting = bufferedBytes
+        if waiting > limits.unreadBytesMax {
+            server.note(
+                peer,
+                LimitReached(
+                    .unreadBytes, .tooLarge, "\(waiting) bytes of answers wait unread, limits.unread_bytes allows \(limits.unreadBytesMax)",
+                    remedy: "read what you ask for"))
             phase = .closing
             channel.close(promise: nil)
+        } else {
+            watchReader()
+        }
+    }
+
+    // MARK: time
+
+    /// Bytes in the channel that the kernel has not taken.
+    private var bufferedBytes: Int { (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 }
+    private var waitingBytes: Int { bufferedBytes + parked.reduce(0) { $0 + $1.frame.readableBytes } }
+
+    /// Why four looks: a client is given up within a quarter more than its time, and one that reads at all never is.
+    private static let looks = 4
+
+    /// Begins to look whether a client reads, where something waits for it.
+    private func watchReader() {
+        guard slowness == nil, limits.unreadTime > .zero else { return }
+        let buffered = bufferedBytes
+        guard buffered > 0 || !parked.isEmpty else { return }
+        slowness = (handed - buffered, 0)
+        lookAgain()
+    }
+
+    private func lookAgain() {
+        let pause = TimeAmount(limits.unreadTime / Connection.looks)
+        channel.eventLoop.assumeIsolated().scheduleTask(in: pause) { [weak self] in self?.lookAtReader() }
+    }
+
+    private func lookAtReader() {
+        guard let last = slowness else { return }
+        slowness = nil
+        if case .closing = phase { return }
+        let buffered = bufferedBytes
+        if buffered == 0, parked.isEmpty { return }
+        let left = handed - buffered, looks = left == last.left ? last.looks + 1 : 0
+        guard looks < Connection.looks else {
+            return giveUp(
+                LimitReached(
+                    .unreadTime, .deadline, "\(waitingBytes) bytes of answers lay unread for the \(limits.unreadTime.brief) that limits.unread_time allows",
+                    remedy: "read what you ask for"))
+        }
+        slowness = (left, looks)
+        lookAgain()
+    }
+
+    private func closeWhenIdle() {
+        guard limits.idleTime > .zero else { return }
+        let time = TimeAmount(limits.idleTime)
+        channel.eventLoop.assumeIsolated().scheduleTask(deadline: lastUse + time) { [weak self] in
+            guard let self else { return }
+            guard case .open = phase else { return }
+            if !open.isEmpty { lastUse = .now() }
+            guard lastUse + time <= .now() else { return closeWhenIdle() }
+            giveUp(
+                LimitReached(
+                    .idleTime, .deadline, "nothing was asked for the \(limits.idleTime.brief) that limits.idle_time allows",
+                    remedy: "connect again when there is something to ask"))
         }
     }
 
     // MARK: the end
 
-    /// One error frame for the whole connection, then its end. Its requests are cancelled.
+    // One error frame for the whole connection, then its end. Its requests are cancelled.
+
+    private func giveUp(_ reached: LimitReached) {
+        if case .closing = phase { return }
+        server.note(peer, reached)
+        close(with: reached.failure)
+    }
+
     func giveUp(_ failure: WireFailure) {
         if case .closing = phase { return }
+        server.observe(.refused(peer, failure))
+        close(with: failure)
+    }
+
+    private func close(with failure: WireFailure) {
         if case let .awaitingHello(timeout) = phase { timeout.cancel() }
         phase = .closing
-        server.observe(.refused(peer, failure))
-        for id in open.keys { cancel(id) }
+        cancelAll()
         let frame = Frame(.error, payload: WireFormat.bytes(failure.wire))
         channel.writeAndFlush(ByteBuffer(bytes: frame.encoded)).assumeIsolated().whenComplete { _ in self.channel.close(promise: nil) }
         // A client that never reads must not keep the connection: what isn't written by then is lost to it.
@@ -269,6 +416,13 @@ private struct PeerCredentials: Sendable {
     var pid: Int32 = 0
     var uid: UInt32 = 0
     var gid: UInt32 = 0
+}
+
+extension TimeAmount {
+    fileprivate init(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        self = .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+    }
 }
 
 extension WireFailure {

@@ -22,7 +22,8 @@ public final class ReplyStream: Sendable {
     }
 
     private struct State {
-        var cancelled = false
+        /// Why nothing more is to be sent; nil while it is wanted.
+        var cancelled: WireFailure?
         var ended = false
         var ledger = ArrayLedger()
         var arrays: UInt32 = 0
@@ -38,8 +39,11 @@ public final class ReplyStream: Sendable {
         self.connection = connection
     }
 
-    /// Whether the client has cancelled the request or gone away.
-    public var isCancelled: Bool { state.withLock { $0.cancelled } }
+    /// Whether the client has cancelled the request or gone away, or its time is over.
+    public var isCancelled: Bool { cancellation != nil }
+
+    /// What the answer of a request that was cancelled ends with.
+    var cancellation: WireFailure? { state.withLock { $0.cancelled } }
 
     public func progress(_ progress: Saed_Progress) async throws {
         try await send(.progress, WireFormat.bytes(progress))
@@ -109,9 +113,10 @@ public final class ReplyStream: Sendable {
     // MARK: for the connection
 
     /// From now on sends throw. Returns false when the answer had ended before.
-    func cancel() -> Bool {
+    /// - Parameter reason: kept where it is the first.
+    func cancel(_ reason: WireFailure) -> Bool {
         state.withLock {
-            $0.cancelled = true
+            if $0.cancelled == nil { $0.cancelled = reason }
             return !$0.ended
         }
     }
@@ -148,7 +153,7 @@ public final class ReplyStream: Sendable {
     }
 
     private func send(_ buffer: ByteBuffer) async throws {
-        guard state.withLock({ !$0.cancelled && !$0.ended }) else { throw CancellationError() }
+        guard state.withLock({ $0.cancelled == nil && !$0.ended }) else { throw CancellationError() }
         try await connection.send(buffer, of: request)
     }
 

@@ -22,7 +22,7 @@ public struct Peer: Sendable, Equatable, CustomStringConvertible {
 ///
 /// A handler sends progress, parts and arrays into `reply` and returns: that ends the answer. What it throws becomes
 /// the error frame: a `WireFailure` as it is, a `CancellationError` as `cancelled`, anything else as `internal` with
-/// its description. When the client cancels or goes away the task is cancelled and every send throws
+/// its description. When the client cancels or goes away, or the time for it is over, the task is cancelled and every send throws
 /// `CancellationError`; work that the client waited for alone should then stop.
 ///
 /// The task runs in Swift's cooperative pool: compute and blocking reads belong elsewhere.
@@ -35,24 +35,10 @@ public enum WireEvent: Sendable {
     case connected(Peer)
     /// A connection ended, whoever ended it.
     case disconnected(Peer)
-    /// A connection was refused or given up: garbage, an oversized frame, one too many.
+    /// A connection was given up: garbage, an oversized frame, no hello.
     case refused(Peer, WireFailure)
+    /// A limit turned a connection or a request away, or ended it.
+    case limited(Peer, WireLimit, WireFailure)
     /// A request ended with an error; `cancelled` ones included.
     case requestFailed(Peer, request: String, WireFailure)
-}
-
-/// What clients can make grow, and how far.
-public struct WireLimits: Sendable {
-    /// Why 128: every `saectl wait` and `watch` holds one; a descriptor and some kilobytes each.
-    public var connections = 128
-    /// On one connection. More are answered `unavailable`.
-    public var requestsOpen = 16
-    /// From connecting to hello.
-    public var handshakeSeconds = 10
-    /// Bytes that wait for a slow reader before its requests are held back.
-    public var outboundBytes = 1 << 20
-    /// For what isn't held back (pongs, refusals): a client that lets more pile up is given up.
-    public var unreadBytesMax = 8 << 20
-
-    public init() {}
 }

@@ -27,34 +27,37 @@ public final class WireServer: Sendable {
     }
 
     /// Listens at a path. A socket left by a killed process is replaced.
-    /// - Parameter mode: of the socket's file, from its first moment on.
+    /// - Parameters:
+    ///   - mode: of the socket's file, from its first moment on.
+    ///   - clients: the account of what clients hold and may.
     /// - Throws: `SocketError`, also when another process answers there.
     public static func listen(
-        at path: String, mode: UInt32 = 0o660, name: String, limits: WireLimits = WireLimits(), handler: any RequestHandler,
+        at path: String, mode: UInt32 = 0o660, name: String, clients: WireClients = WireClients(), handler: any RequestHandler,
         observe: @escaping @Sendable (WireEvent) -> Void = { _ in }
     ) async throws -> WireServer {
         let fd = try UnixSocket.listen(path: path, mode: mode)
-        return try await serve(fd, file: SocketFile(path: path), state: ServerState(name: name, limits: limits, handler: handler, observe: observe))
+        return try await serve(fd, file: SocketFile(path: path), state: ServerState(name: name, clients: clients, handler: handler, observe: observe))
     }
 
     /// Listens on a socket that is bound and listening already, as socket activation hands it over. The server
     /// closes it at the end and leaves its file alone.
     public static func listen(
-        inherited fd: CInt, name: String, limits: WireLimits = WireLimits(), handler: any RequestHandler,
+        inherited fd: CInt, name: String, clients: WireClients = WireClients(), handler: any RequestHandler,
         observe: @escaping @Sendable (WireEvent) -> Void = { _ in }
     ) async throws -> WireServer {
-        try await serve(fd, file: nil, state: ServerState(name: name, limits: limits, handler: handler, observe: observe))
+        try await serve(fd, file: nil, state: ServerState(name: name, clients: clients, handler: handler, observe: observe))
     }
 
     private static func serve(_ fd: CInt, file: SocketFile?, state: ServerState) async throws -> WireServer {
         // The shared group never ends: a handler that outlives its connection may still hop to the loop.
+        let outboundBytes = state.clients.limits.outboundBytes
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(Connection(channel: channel, number: state.nextNumber(), server: state))
                 }
             }
-            .childChannelOption(.writeBufferWaterMark, value: .init(low: state.limits.outboundBytes / 2, high: state.limits.outboundBytes))
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: outboundBytes / 2, high: outboundBytes))
             // Small reads at a time: frames are small, and a hostile client shouldn't make the buffer grow.
             .childChannelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 4096, maximum: 65_536))
         return WireServer(state: state, channel: try await bootstrap.withBoundSocket(fd).get(), file: file)
@@ -100,7 +103,7 @@ private struct SocketFile: Sendable {
 /// What the connections of one server share.
 final class ServerState: Sendable {
     let name: String
-    let limits: WireLimits
+    let clients: WireClients
     let handler: any RequestHandler
     let observe: @Sendable (WireEvent) -> Void
     let connections = Mutex<[ObjectIdentifier: Connection]>([:])
@@ -108,9 +111,9 @@ final class ServerState: Sendable {
     let tasks = Mutex<(running: [Int: Task<Void, Never>], last: Int)>(([:], 0))
     private let count = Atomic<Int>(0)
 
-    init(name: String, limits: WireLimits, handler: any RequestHandler, observe: @escaping @Sendable (WireEvent) -> Void) {
+    init(name: String, clients: WireClients, handler: any RequestHandler, observe: @escaping @Sendable (WireEvent) -> Void) {
         self.name = name
-        self.limits = limits
+        self.clients = clients
         self.handler = handler
         self.observe = observe
     }
@@ -132,14 +135,14 @@ final class ServerState: Sendable {
         }
     }
 
-    /// Counts a connection in; the reason when it is one too many (it is counted then too, until it is closed).
-    func admit(_ connection: Connection) -> WireFailure? {
-        let open = connections.withLock { connections in
-            connections[ObjectIdentifier(connection)] = connection
-            return connections.count
-        }
-        guard open > limits.connections else { return nil }
-        return WireFailure(.unavailable, "\(limits.connections) connections are open, no more are taken", remedy: "close one, or ask again later")
+    func add(_ connection: Connection) {
+        connections.withLock { $0[ObjectIdentifier(connection)] = connection }
+    }
+
+    /// Counts what a limit turned away or ended, and tells of it.
+    func note(_ peer: Peer, _ reached: LimitReached) {
+        clients.count(reached.limit)
+        observe(.limited(peer, reached.limit, reached.failure))
     }
 
     func remove(_ connection: Connection) {

@@ -80,6 +80,25 @@ import Testing
         #expect(embeddings[0].contains { $0 != 0 })
     }
 
+    /// Minutes of work for a thousand classes: who waited for it may have gone.
+    @Test func textThatIsNoLongerWantedIsLeft() throws {
+        let folder = try TemporaryFolder()
+        let tower = try model(folder).text()
+        let cancellation = Cancellation()
+        var wasAsked = false
+        let thrown = #expect(throws: ModelError.self) {
+            try cancellation.run {
+                wasAsked = true
+                cancellation.cancel()
+                _ = try tower.embed([[1, 2], [3]])
+            }
+        }
+        if case .cancelled = thrown {} else { Issue.record("\(thrown as Any)") }
+        #expect(wasAsked)
+        #expect(throws: CancellationError.self) { try cancellation.run { wasAsked = false } }
+        #expect(wasAsked, "what is cancelled before it begins does not begin")
+    }
+
     /// Prompts of different lengths in one call: the same as each alone.
     @Test func aPromptIsTheSameInAnyCompany() throws {
         let folder = try TemporaryFolder()
@@ -88,10 +107,10 @@ import Testing
         let tokenizer = try model.tokenizer()
         let prompts = ["a", "a photo of a cat", "", "x y z", "a photo of a large red cube on grass", "a"].map(
             tokenizer.encode)
-        let together = tower.embed(prompts)
+        let together = try tower.embed(prompts)
         for (index, prompt) in prompts.enumerated() {
             let difference = Difference(
-                Array(together[index * tower.projection..<(index + 1) * tower.projection]), tower.embed([prompt]))
+                Array(together[index * tower.projection..<(index + 1) * tower.projection]), try tower.embed([prompt]))
             #expect(difference.isWithin(1e-6), "prompt \(index): \(difference)")
         }
     }

@@ -48,7 +48,7 @@ import Testing
         for name in ["red cube", "ball", "x"] {
             var mean = [Double](repeating: 0, count: 24)
             for prompt in ["a \(name).", "the \(name)", "\(name) !"] {
-                let embedding = tower.embed([tokenizer.encode(prompt)]).map(Double.init)
+                let embedding = try tower.embed([tokenizer.encode(prompt)]).map(Double.init)
                 let norm = embedding.map { $0 * $0 }.reduce(0, +).squareRoot()
                 for i in 0..<24 { mean[i] += embedding[i] / norm / 3 }
             }

@@ -100,6 +100,91 @@ private final class RawConnection {
         #expect(rig.stop() == 0)
     }
 
+    /// Pings whose answers nobody reads: neither the handlers' back pressure nor the limit of bytes ends that one.
+    @Test func aClientThatReadsNothingIsLetGoInTime() throws {
+        let rig = try Rig.tiny(configuration: Rig.quick + "\n[limits]\nunread_time = \"1s\"\n")
+        let connection = try RawConnection(rig.root.appendingPathComponent("saed.sock").path)
+        connection.send(header(kind: 1, request: 0, length: 0))
+        let ping = header(kind: 10, request: 0, length: 64) + [UInt8](repeating: 7, count: 64)
+        connection.send(Array(repeating: ping, count: 20_000).flatMap { $0 })
+        try eventually("it is let go") { rig.log.contains("that limits.unread_time allows") }
+        // The one that asks is left.
+        try eventually("its connection is closed") { try Rig.connections(rig) == 1 }
+        let clients = try #require(try rig.json("status")["clients"] as? [String: Any])
+        #expect((clients["refused"] as? [String: Any])?["limits.unread_time"] as? Int == 1, "\(clients)")
+        try stillWorks(rig)
+    }
+
+    @Test func aRequestLargerThanConfiguredIsRefused() throws {
+        let rig = try Rig.tiny(configuration: Rig.quick + "\n[limits]\nrequest_bytes = 4096\n")
+        let connection = try RawConnection(rig.root.appendingPathComponent("saed.sock").path)
+        connection.send(header(kind: 1, request: 0, length: 0) + header(kind: 3, request: 1, length: 4097))
+        #expect(String(decoding: connection.readToEnd(), as: UTF8.self).contains("a request of 4097 bytes, limits.request_bytes allows 4096"))
+        try stillWorks(rig)
+    }
+
+    /// Text features of many classes are one piece of work on the compute thread, minutes of it: who asked and is killed
+    /// must not hold up everyone's images until it is done.
+    @Test func aClientThatIsKilledFreesTheComputeThread() throws {
+        let rig = try Rig.tiny()
+        let classes = rig.root.appendingPathComponent("classes.txt"), templates = rig.root.appendingPathComponent("templates.txt")
+        try Data((0..<50_000).map { "c\($0)" }.joined(separator: "\n").utf8).write(to: classes)
+        try Data((0..<80).map { "\($0) {}" }.joined(separator: "\n").utf8).write(to: templates)
+        let asking = try Background(
+            Place.saectl, ["classes", "set", classes.path, "--model", "tiny", "--templates", templates.path, "--root", rig.root.path])
+        try eventually("the list is set, its features are in work") { rig.log.contains("50000 classes set") }
+        try rig.put(Picture.png(1), "images/waits.png")
+        usleep(500_000)
+        #expect(asking.isRunning, "the work is too short to be given up")
+        let gone = Date()
+        asking.end()
+        try rig.wait()
+        #expect(try rig.storedSnapshots() == 1)
+        #expect(Date().timeIntervalSince(gone) < 5, "features of 4,000,000 prompts take far longer")
+        try eventually("its request has ended") {
+            ((try rig.json("status")["clients"] as? [String: Any])?["requests"] as? Int) == 1
+        }
+    }
+
+    // MARK: users
+
+    /// Limits are a user's, roles are a user's: of someone else than the daemon's own user, whom neither binds.
+    @Test(.enabled(if: Nobody.canBe, "needs root, to be somebody else"))
+    func aUserWhoTakesTooMuchIsRefusedAndTheOthersAreNot() throws {
+        let rig = try Rig.tiny(configuration: Rig.quick + "\n[limits]\nuser_connections = 2\n[access]\nreaders = [\"nobody\"]\n")
+        let nobody = try Nobody(rig)
+        var watching = try [nobody.background("watch"), nobody.background("watch")]
+        try eventually("both are in") { try Rig.connections(rig) == 3 }
+        for _ in 0..<5 {
+            let third = try nobody.saectl("status")
+            #expect(third.status == 1)
+            #expect(third.errors == "saectl: 2 connections of user 65534 are open, limits.user_connections allows no more: close one\n")
+        }
+        // The owner gets in, sees it, and it cost one line.
+        let clients = try #require(try rig.json("status")["clients"] as? [String: Any])
+        #expect((clients["refused"] as? [String: Any])?["limits.user_connections"] as? Int == 5, "\(clients)")
+        #expect(rig.log.components(separatedBy: "connections of user 65534").count == 1 + 1, "\(rig.log)")
+        watching.removeLast().end()
+        try eventually("there is room again") { try nobody.saectl("status").status == 0 }
+        // A reader within the limits is still no admin.
+        let admin = try nobody.saectl("gc")
+        #expect(admin.status == 1 && admin.errors.contains("user 'nobody' may not ask for 'gc'"), "\(admin.errors)")
+        try stillWorks(rig)
+    }
+
+    @Test(.enabled(if: Nobody.canBe, "needs root, to be somebody else"))
+    func whoMayNotAskIsToldSoAndWhoAsksTooMuchAtOnceIsToldThat() throws {
+        let rig = try Rig.tiny(configuration: Rig.quick + "\n[limits]\nuser_requests = 1\n[access]\nreaders = []\nadmins = [\"nobody\"]\n")
+        let nobody = try Nobody(rig)
+        let watching = try nobody.background("watch")
+        try eventually("it is in") { try rig.json("status")["clients"].flatMap { ($0 as? [String: Any])?["requests"] as? Int } == 2 }
+        // An admin may read; the limit holds for an admin too.
+        let second = try nobody.saectl("gc")
+        #expect(second.status == 1 && second.errors == "saectl: 1 requests of user 65534 are open, limits.user_requests allows no more: wait for one to end\n")
+        watching.end()
+        try eventually("it has ended") { try nobody.saectl("gc").status == 0 }
+    }
+
     private func stillWorks(_ rig: Rig, location: SourceLocation = #_sourceLocation) throws {
         try rig.put(Picture.png(1), "images/works.png")
         try rig.wait(location: location)

@@ -213,7 +213,7 @@ import WireNIO
         var events = 0
         while refused.count < 2 || events < 3, let frame = try await client.receive() {
             if let failure = frame.failure {
-                #expect(failure.code == .unavailable && failure.message == "3 requests are open on this connection, no more are taken")
+                #expect(failure.code == .unavailable && failure.message == "3 requests are open on this connection, limits.requests allows no more")
                 refused.append(frame.request)
             } else {
                 events += 1
@@ -228,11 +228,14 @@ import WireNIO
     }
 
     @Test func connectionsBeyondTheLimitAreRefused() async throws {
-        let rig = try await Rig { $0.connections = 2 }
+        let rig = try await Rig {
+            $0.connections = 2
+            $0.trusted = []
+        }
         let first = try await rig.connect()
         var second: RawClient? = try await rig.connect()
         let third = try RawClient(path: rig.path)
-        #expect(try await third.receive()?.failure?.message == "2 connections are open, no more are taken")
+        #expect(try await third.receive()?.failure?.message == "2 connections are open, limits.connections allows no more")
         #expect(second != nil)
         second = nil
         // Both the one that left and the refused one must be gone first.
@@ -263,8 +266,8 @@ import WireNIO
         #expect(try await client.receive() == Frame(.pong, payload: [1, 2, 3]))
         let flood = Array(repeating: Frame(.ping, payload: [UInt8](repeating: 7, count: 64)).encoded, count: 1000).flatMap { $0 }
         await #expect(throws: WireClientError.self) { for _ in 0..<1000 { try await client.send(raw: flood) } }
-        let failure = try await rig.events.first { if case let .refused(_, failure) = $0 { failure } else { nil } }
-        #expect(failure.code == .tooLarge && failure.message.hasSuffix("bytes of answers wait unread"))
+        let failure = try await rig.events.first { if case let .limited(_, .unreadBytes, failure) = $0 { failure } else { nil } }
+        #expect(failure.code == .tooLarge && failure.message.hasSuffix("bytes of answers wait unread, limits.unread_bytes allows 65536"))
         await rig.stop()
     }
 

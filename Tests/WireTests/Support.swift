@@ -80,16 +80,20 @@ enum ToyError: Error, CustomStringConvertible {
 }
 
 /// Plays an answer for each request: `status` one part; `images` `limit` parts with progress between; `watch` one event,
-/// then nothing until cancelled; `sheet` an array of `top` MiB; `wait` answers after its timeout; `version` who asked;
+/// then nothing until cancelled; `heatmap` nothing until cancelled; `verify` nothing until `release`, whoever cancels;
+/// `sheet` an array of `top` MiB; `wait` answers after its timeout; `version` who asked;
 /// `failures` fails as `not_found`, `models` with an error that is no WireFailure, `saes` with a part too large for a
 /// frame, `views` with an array that isn't complete.
 final class Toy: RequestHandler {
     enum Event: Sendable, Equatable {
         case started(String)
         case cancelled(String)
+        case ended(String)
     }
 
     let log = Log<Event>()
+    /// Lets one `verify` go on.
+    let release = DispatchSemaphore(value: 0)
     /// Bytes of `sheet` that the server has taken.
     let sent = Atomic<Int>(0)
 
@@ -119,6 +123,11 @@ final class Toy: RequestHandler {
             part.event.kind = .idle
             try await reply.part(part)
             try await Task.sleep(for: .seconds(600))
+        case .heatmap:
+            try await Task.sleep(for: .seconds(600))
+        case .verify:
+            try await onThread { self.release.wait() }
+            log.add(.ended("verify"))
         case let .sheet(sheet):
             let mebibyte = [UInt8](repeating: 0x5A, count: 1 << 20)
             let array = try await reply.array("png", .u8, shape: [Int(sheet.top) << 20])
@@ -156,6 +165,7 @@ struct Rig {
     let toy = Toy()
     let events = Log<WireEvent>()
     let folder: String
+    let clients: WireClients
     let server: WireServer
     var path: String { folder + "/s.sock" }
 
@@ -163,8 +173,9 @@ struct Rig {
         folder = try temporaryFolder()
         var limits = WireLimits()
         change(&limits)
+        clients = WireClients(limits)
         server = try await WireServer.listen(
-            at: folder + "/s.sock", name: "toy", limits: limits, handler: toy, observe: { [events] in events.add($0) })
+            at: folder + "/s.sock", name: "toy", clients: clients, handler: toy, observe: { [events] in events.add($0) })
     }
 
     func stop() async {

@@ -86,7 +86,7 @@ extension Adapter {
         }
         let deep = DeepPrompts(place: 1, count: context.count, layers: [rows] + context.deep)
         let tower = try text(model)
-        let embeddings = tower.embed(prompts, deep: context.deep.isEmpty ? nil : deep)
+        let embeddings = try tower.embed(prompts, deep: context.deep.isEmpty ? nil : deep)
         return ZeroShotHead.unitRows(embeddings, width: tower.projection)
     }
 

@@ -54,7 +54,7 @@ public nonisolated enum Saed_ErrorCode: SwiftProtobuf.Enum, Swift.CaseIterable {
   /// Right, but not in this state: no model yet, no class list, a name already taken, weights that don't fit.
   case failedPrecondition // = 4
 
-  /// For now: starting, stopping, too many connections or open requests. Ask again.
+  /// For now: starting, stopping, too many connections or open requests (section 7 of SPEC.md). Ask again.
   case unavailable // = 5
 
   /// Over a limit: a frame, an answer.
@@ -69,7 +69,7 @@ public nonisolated enum Saed_ErrorCode: SwiftProtobuf.Enum, Swift.CaseIterable {
   /// The client cancelled it.
   case cancelled // = 9
 
-  /// It took longer than allowed.
+  /// It took longer than allowed; as request 0: nothing was asked, or read, for longer than allowed.
   case deadline // = 10
   case UNRECOGNIZED(Int)
 
@@ -1807,11 +1807,57 @@ public nonisolated struct Saed_StatusReply: @unchecked Sendable {
     set {_uniqueStorage()._notices = newValue}
   }
 
+  public var clients: Saed_ClientsInfo {
+    get {_storage._clients ?? Saed_ClientsInfo()}
+    set {_uniqueStorage()._clients = newValue}
+  }
+  /// Returns true if `clients` has been explicitly set.
+  public var hasClients: Bool {_storage._clients != nil}
+  /// Clears the value of `clients`. Subsequent reads from it will return its default value.
+  public mutating func clearClients() {_uniqueStorage()._clients = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// What clients hold now, the one that asks included.
+public nonisolated struct Saed_ClientsInfo: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var connections: UInt32 = 0
+
+  /// Distinct users who hold a connection or whose requests are in work.
+  public var users: UInt32 = 0
+
+  /// In work, those whose clients have hung up meanwhile included.
+  public var requests: UInt32 = 0
+
+  /// What limits turned away or ended since the start; those that never did are left out.
+  public var refused: [Saed_RefusedInfo] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Saed_RefusedInfo: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// As in the configuration: "limits.user_connections".
+  public var limit: String = String()
+
+  public var count: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 public nonisolated struct Saed_LoadedPart: Sendable {
@@ -8488,7 +8534,7 @@ nonisolated extension Saed_StatusRequest: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension Saed_StatusReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".StatusReply"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}pid\0\u{3}started_ms\0\u{3}uptime_ms\0\u{1}state\0\u{1}root\0\u{1}drop\0\u{1}queued\0\u{1}running\0\u{1}backfill\0\u{1}images\0\u{1}paths\0\u{1}failures\0\u{1}models\0\u{1}saes\0\u{1}views\0\u{1}loaded\0\u{1}store\0\u{3}resident_bytes\0\u{3}resident_peak_bytes\0\u{1}threads\0\u{3}images_per_second\0\u{1}notices\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}pid\0\u{3}started_ms\0\u{3}uptime_ms\0\u{1}state\0\u{1}root\0\u{1}drop\0\u{1}queued\0\u{1}running\0\u{1}backfill\0\u{1}images\0\u{1}paths\0\u{1}failures\0\u{1}models\0\u{1}saes\0\u{1}views\0\u{1}loaded\0\u{1}store\0\u{3}resident_bytes\0\u{3}resident_peak_bytes\0\u{1}threads\0\u{3}images_per_second\0\u{1}notices\0\u{1}clients\0")
 
   fileprivate class _StorageClass {
     var _version: String = String()
@@ -8514,6 +8560,7 @@ nonisolated extension Saed_StatusReply: SwiftProtobuf.Message, SwiftProtobuf._Me
     var _threads: UInt32 = 0
     var _imagesPerSecond: Double = 0
     var _notices: [String] = []
+    var _clients: Saed_ClientsInfo? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -8547,6 +8594,7 @@ nonisolated extension Saed_StatusReply: SwiftProtobuf.Message, SwiftProtobuf._Me
       _threads = source._threads
       _imagesPerSecond = source._imagesPerSecond
       _notices = source._notices
+      _clients = source._clients
     }
   }
 
@@ -8588,6 +8636,7 @@ nonisolated extension Saed_StatusReply: SwiftProtobuf.Message, SwiftProtobuf._Me
         case 21: try { try decoder.decodeSingularUInt32Field(value: &_storage._threads) }()
         case 22: try { try decoder.decodeSingularDoubleField(value: &_storage._imagesPerSecond) }()
         case 23: try { try decoder.decodeRepeatedStringField(value: &_storage._notices) }()
+        case 24: try { try decoder.decodeSingularMessageField(value: &_storage._clients) }()
         default: break
         }
       }
@@ -8669,6 +8718,9 @@ nonisolated extension Saed_StatusReply: SwiftProtobuf.Message, SwiftProtobuf._Me
       if !_storage._notices.isEmpty {
         try visitor.visitRepeatedStringField(value: _storage._notices, fieldNumber: 23)
       }
+      try { if let v = _storage._clients {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -8701,10 +8753,91 @@ nonisolated extension Saed_StatusReply: SwiftProtobuf.Message, SwiftProtobuf._Me
         if _storage._threads != rhs_storage._threads {return false}
         if _storage._imagesPerSecond != rhs_storage._imagesPerSecond {return false}
         if _storage._notices != rhs_storage._notices {return false}
+        if _storage._clients != rhs_storage._clients {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_ClientsInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ClientsInfo"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}connections\0\u{1}users\0\u{1}requests\0\u{1}refused\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.connections) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.users) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.requests) }()
+      case 4: try { try decoder.decodeRepeatedMessageField(value: &self.refused) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.connections != 0 {
+      try visitor.visitSingularUInt32Field(value: self.connections, fieldNumber: 1)
+    }
+    if self.users != 0 {
+      try visitor.visitSingularUInt32Field(value: self.users, fieldNumber: 2)
+    }
+    if self.requests != 0 {
+      try visitor.visitSingularUInt32Field(value: self.requests, fieldNumber: 3)
+    }
+    if !self.refused.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.refused, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_ClientsInfo, rhs: Saed_ClientsInfo) -> Bool {
+    if lhs.connections != rhs.connections {return false}
+    if lhs.users != rhs.users {return false}
+    if lhs.requests != rhs.requests {return false}
+    if lhs.refused != rhs.refused {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_RefusedInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RefusedInfo"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}limit\0\u{1}count\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.limit) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.count) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.limit.isEmpty {
+      try visitor.visitSingularStringField(value: self.limit, fieldNumber: 1)
+    }
+    if self.count != 0 {
+      try visitor.visitSingularUInt64Field(value: self.count, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_RefusedInfo, rhs: Saed_RefusedInfo) -> Bool {
+    if lhs.limit != rhs.limit {return false}
+    if lhs.count != rhs.count {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
