@@ -88,7 +88,7 @@ extension Configuration {
         duration("idle", "release_after", "memory of unused models is returned after this time", \.releaseAfter),
         names("access", "readers", "users, '@groups' or '*' who may ask; the socket's mode decides before", \.readers),
         names("access", "admins", "those who may also change something: add models, set classes, remove; root and saed's own user may", \.admins),
-        number("limits", "connections", "connections of all users; root and saed's own user have 8 more, and no limit below of a user", \.clientLimits.connections, 1...10_000),
+        number("limits", "connections", "connections of all users; root and saed's own user have 8 more, and none of the user_ limits", \.clientLimits.connections, 1...10_000),
         number("limits", "user_connections", "connections of one user", \.clientLimits.userConnections, 1...10_000),
         number("limits", "requests", "requests in work on one connection", \.clientLimits.requestsOpen, 1...1000),
         number("limits", "user_requests", "requests in work of one user, on all connections", \.clientLimits.userRequests, 1...100_000),
