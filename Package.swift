@@ -52,7 +52,11 @@ let package = Package(
         .target(name: "CLIP", dependencies: ["Basics", "Kernels", "Checkpoints", "Imaging"]),
         .target(name: "SAE", dependencies: ["Basics", "Kernels", "Checkpoints", "CDNNL"]),
         .target(name: "Interventions", dependencies: ["Basics", "Kernels", "CLIP", "SAE"]),
-        .target(name: "Store", dependencies: ["Basics", "CZstd", .product(name: "GRDB", package: "GRDB.swift")]),
+        .target(
+            name: "Store",
+            dependencies: [
+                "Basics", "CZstd", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ]),
         .target(name: "Concepts", dependencies: ["Basics", "Store"]),
         .target(name: "Ingest", dependencies: ["Basics", "Kernels", "Imaging", "Decoding", "CLIP", "SAE", "Store", "CInotify", "CMalloc"]),
         // HTML, CSS and JavaScript are files of their own, compiled in.
@@ -103,13 +107,13 @@ let package = Package(
         .testTarget(
             name: "InterventionsTests", dependencies: ["Interventions", "SAE", "CLIP", "Kernels", "Basics", "Checkpoints", "Imaging"],
             resources: [.copy("Golden")]),
-        .testTarget(name: "StoreTests", dependencies: ["Store", "Basics"]),
+        .testTarget(name: "StoreTests", dependencies: ["Store", "Basics", .product(name: "GRDB", package: "GRDB.swift")]),
         .testTarget(name: "ConceptsTests", dependencies: ["Concepts", "Store", "Basics"], exclude: ["Golden"]),
         .testTarget(name: "IngestTests", dependencies: ["Ingest", "Basics", "Store", "CInotify"]),
         .testTarget(name: "WireTests", dependencies: ["Wire", "WireNIO", "Basics"]),
         .testTarget(name: "SaectlTests", dependencies: ["SaectlKit", "Wire", "WireNIO"], exclude: ["Golden"]),
         .testTarget(name: "PagesTests", dependencies: ["Pages", "Imaging", "Basics"]),
-        .testTarget(name: "DaemonTests", dependencies: ["Daemon", "Ingest", "Basics", .product(name: "Logging", package: "swift-log")]),
+        .testTarget(name: "DaemonTests", dependencies: ["Daemon", "Ingest", "Basics", "WireNIO", .product(name: "Logging", package: "swift-log")]),
         .testTarget(name: "SystemTests", dependencies: ["Basics", "Checkpoints", "CLIP", "Imaging"]),
     ],
     swiftLanguageModes: [.v6],

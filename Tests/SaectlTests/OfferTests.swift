@@ -63,7 +63,7 @@ import Wire
         for offer in [Offer.views, .images, .classes, .labels, .targets] {
             #expect(offer.words(line: ["saectl", "--root", "/nonexistent", "show", ""], prefix: "") == [])
         }
-        #expect(Offer.templates.words(line: ["saectl"], prefix: "p") == ["photo"])
+        #expect(Offer.templates.words(line: ["saectl"], prefix: "phot") == ["photo"])
     }
 
     @Test func aUsageLineIsFoldedBetweenArgumentsWithoutWhatAllCommandsTake() {
