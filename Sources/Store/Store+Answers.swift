@@ -24,7 +24,10 @@ extension Store {
         classify: (_ embeddings: [[Float]]) throws -> [(index: Int32, probability: Float)]
     ) throws(StoreError) -> [ImageRecord.ID: Answer] {
         let view = try self.view(id)
-        view.answering.lock()
+        // Another question's answers may take minutes; whoever waits for them may give up.
+        while !view.answering.lock(before: Date(timeIntervalSinceNow: 0.1)) {
+            if Cancellation.isRequested { throw .cancelled }
+        }
         defer { view.answering.unlock() }
         var known = view.answers.withLock { $0[head] } ?? keptAnswers(of: view, head)
         let table = images.withLock { $0 }
@@ -36,19 +39,24 @@ extension Store {
                 try classifyPart(part, of: view, into: &known, classify)
             } catch {
                 // Where text depends on the image they took minutes: the next question goes on from there.
-                if known.count > before { keep(known, of: view, head) }
+                remember(known, of: view, head, grew: known.count > before)
                 throw error
             }
         }
-        view.answers.withLock { answers in
-            if answers[head] == nil, answers.count >= Store.answerFilesMax { answers = [:] }
-            answers[head] = known
-        }
-        if known.count > before { keep(known, of: view, head) }
+        remember(known, of: view, head, grew: known.count > before)
         var answers: [ImageRecord.ID: Answer] = [:]
         answers.reserveCapacity(present.count)
         for image in present { if let answer = known[image] { answers[.init(rawValue: image)] = answer } }
         return answers
+    }
+
+    /// For the next question: in memory, and on disk where there is more than before.
+    private func remember(_ known: [Int64: Answer], of view: ViewStore, _ head: ContentHash, grew: Bool) {
+        view.answers.withLock { answers in
+            if answers[head] == nil, answers.count >= Store.answerFilesMax { answers = [:] }
+            answers[head] = known
+        }
+        if grew { keep(known, of: view, head) }
     }
 
     private func classifyPart(

@@ -143,6 +143,7 @@ extension Store {
         }
         let path = view.path(record.id, "seg")
         do throws(StoreError) {
+            try File.makeFolder(view.folder)
             let file = try File(path: path, flags: O_RDWR | O_CREAT | O_EXCL, faults: options.faults)
             try file.write(view.shape.encode(magic: SegmentHeader.segmentMagic), at: 0)
             try file.syncData()

@@ -199,10 +199,25 @@ extension Store {
     /// - Returns: the number forgotten.
     @discardableResult
     public func discardDamaged() throws(StoreError) -> Int {
+        // Asked often: nobody waits for a writer where there is nothing to do.
+        guard !self.damaged.isEmpty else { return 0 }
         writer.lock()
         defer { writer.unlock() }
-        let damaged = Set(self.damaged)
-        guard !damaged.isEmpty else { return 0 }
+        let noted = Set(self.damaged)
+        // Whoever met the damage may have been slow, and the image been encoded anew meanwhile.
+        var damaged: Set<DamagedSnapshot> = []
+        for snapshot in noted {
+            guard let record = try record(of: snapshot.image, in: snapshot.view) else { continue }
+            do throws(StoreError) {
+                _ = try read(record, view: try view(snapshot.view), activations: true)
+            } catch {
+                if case .damaged = error { damaged.insert(snapshot) }
+            }
+        }
+        guard !damaged.isEmpty else {
+            forget(damaged: noted)
+            return 0
+        }
         try catalog.write { db in
             for snapshot in damaged {
                 try db.execute(
@@ -223,7 +238,7 @@ extension Store {
             }
         }
         noteChange()
-        forget(damaged: damaged)
+        forget(damaged: noted)
         return damaged.count
     }
 }

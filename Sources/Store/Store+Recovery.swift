@@ -13,8 +13,7 @@ extension Store {
             let name = "\(segment.view)/\(segment.id)"
             let path = "\(folder)/segments/\(name).seg"
             named.formUnion(["seg", "idx", "sum"].map { "\(name).\($0)" })
-            let found = try File.exists(path) ? File(path: path, flags: O_RDONLY).size() : nil
-            guard let size = found, segment.slots > 0 || size >= segment.length else {
+            guard let size = try File.size(at: path), segment.slots > 0 || size >= segment.length else {
                 gone.append(segment.id)
                 unlink(path)
                 // One without slots was begun in the moment of a crash.
@@ -75,7 +74,7 @@ extension Store {
         var missing: [DamagedSnapshot] = []
         for name in short {
             let path = "\(folder)/segments/\(name)"
-            let size = try File.exists(path) ? File(path: path, flags: O_RDONLY).size() : 0
+            let size = try File.size(at: path) ?? 0
             guard let segment = Int64(name.dropLast(".seg".count).split(separator: "/").last ?? "") else { continue }
             missing += try catalog.read { db in
                 try SnapshotRecord.fetchAll(

@@ -197,9 +197,7 @@ public final class Store: Sendable {
         if known.1 { throw .closed }
         if let view = known.0 { return view }
         let record = try catalog.view(id)
-        let folder = "\(folder)/segments/\(id)"
-        try File.makeFolder(folder)
-        let loaded = ViewStore(record: record, folder: folder, segments: try loadSegments(of: id))
+        let loaded = ViewStore(record: record, folder: "\(folder)/segments/\(id)", segments: try loadSegments(of: id))
         return state.withLock { state in
             // Another thread may have been faster; there must be one object a view.
             if let view = state.views[id] { return view }

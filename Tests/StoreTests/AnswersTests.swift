@@ -89,6 +89,26 @@ private final class Head {
         }
     }
 
+    @Test func aQuestionThatWasStoppedGoesOnFromThere() throws {
+        let folder = try TemporaryFolder()
+        let fixture = try filled(folder.path)
+        let head = Head()
+        _ = try fixture.store.answers(in: fixture.view.id, head: self.head, classify: head.classify)
+        for n in 0..<300 { try fixture.addImage("more\(n)") }
+        try fixture.store.append((0..<300).map { fixture.snapshot("more\($0)") }, to: fixture.view.id)
+        var parts = 0
+        #expect(throws: StoreError.self) {
+            try fixture.store.answers(in: fixture.view.id, head: self.head) { embeddings in
+                parts += 1
+                if parts == 2 { throw CancellationError() }
+                return head.classify(embeddings)
+            }
+        }
+        #expect(head.asked == 10 + 256)
+        #expect(try fixture.store.answers(in: fixture.view.id, head: self.head, classify: head.classify).count == 310)
+        #expect(head.asked == 310)
+    }
+
     @Test func onlyTheLastHeadsKeepTheirFiles() throws {
         let folder = try TemporaryFolder()
         let fixture = try filled(folder.path)

@@ -177,6 +177,31 @@ enum Damage {
         #expect(try again.store.verify(again.view.id) == VerifyReport(snapshots: 8))
     }
 
+    /// A folder of another owner, a failing disk: nothing says that the snapshots are gone.
+    @Test func aSegmentThatCantBeLookedAtIsNotGone() throws {
+        let folder = try TemporaryFolder()
+        do { try filled(folder.path).0.store.close() }
+        let file = folder.path + "/segments/1/1.seg"
+        #expect(rename(file, file + ".away") == 0 && symlink("1.seg", file) == 0)
+        #expect(throws: StoreError.self) { try Fixture(folder.path) }
+        #expect(rename(file + ".away", file) == 0)
+        let fixture = try Fixture(folder.path)
+        #expect(try fixture.store.verify(fixture.view.id) == VerifyReport(snapshots: 7))
+    }
+
+    /// Met by a slow reader, and encoded anew before it was told.
+    @Test func whatReadsWellAgainIsNotForgotten() throws {
+        let folder = try TemporaryFolder()
+        let (fixture, ids) = try filled(folder.path)
+        let file = folder.path + "/segments/1/1.seg"
+        try Damage.flip(file, at: 128 + 40)
+        #expect(throws: StoreError.self) { try fixture.store.snapshot(of: ids[0], in: fixture.view.id) }
+        #expect(fixture.store.damaged.count == 1)
+        try Damage.flip(file, at: 128 + 40)
+        #expect(try fixture.store.discardDamaged() == 0 && fixture.store.damaged.isEmpty)
+        #expect(try fixture.store.verify(fixture.view.id) == VerifyReport(snapshots: 7))
+    }
+
     @Test func everyFlippedByteOfASegmentIsFoundAndNothingElseIsLost() throws {
         let folder = try TemporaryFolder()
         do { try filled(folder.path).0.store.close() }

@@ -8,6 +8,7 @@ import Foundation
 import GRDB
 import GRDBSQLite
 import Glibc
+import Synchronization
 
 /// Models, adapters, SAEs, views, class lists, failures and settings.
 ///
@@ -19,6 +20,7 @@ import Glibc
 public final class Catalog: Sendable {
     let pool: DatabasePool
     let path: String
+    private let syncFailed = Atomic(false)
 
     init(path: String) throws(StoreError) {
         self.path = path
@@ -82,7 +84,23 @@ public final class Catalog: Sendable {
 
     /// Durable when it returns.
     func write<T>(_ body: (Database) throws -> T) throws(StoreError) -> T {
-        do { return try pool.write(body) } catch { throw Catalog.storeError(error, path) }
+        do {
+            // After a sync that failed the kernel takes pages for written that are not, those of `note` among them, and what
+            // comes after them in the WAL would hang on them: it is brought into the database and begun anew.
+            if syncFailed.load(ordering: .relaxed) {
+                do {
+                    try pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
+                } catch let busy as DatabaseError where busy.resultCode == .SQLITE_BUSY {
+                    throw StoreError.io(operation: "checkpoint", file: path, errno: EBUSY, message: "a reader holds it")
+                }
+                syncFailed.store(false, ordering: .relaxed)
+            }
+            return try pool.write(body)
+        } catch {
+            let error = Catalog.storeError(error, path)
+            if case .io = error { syncFailed.store(true, ordering: .relaxed) }
+            throw error
+        }
     }
 
     /// Not synced: for what the drop folder tells again at the next start. A power cut takes it only where no `write` came
@@ -91,13 +109,16 @@ public final class Catalog: Sendable {
         do {
             return try pool.writeWithoutTransaction { db in
                 try db.execute(sql: "PRAGMA synchronous = NORMAL")
-                defer { try? db.execute(sql: "PRAGMA synchronous = FULL") }
-                var value: T?
-                try db.inTransaction {
-                    value = try body(db)
-                    return .commit
+                let result = Result {
+                    var value: T?
+                    try db.inTransaction {
+                        value = try body(db)
+                        return .commit
+                    }
+                    return value!  // set where the transaction did not throw
                 }
-                return value!  // set where the transaction did not throw
+                try db.execute(sql: "PRAGMA synchronous = FULL")
+                return try result.get()
             }
         } catch {
             throw Catalog.storeError(error, path)

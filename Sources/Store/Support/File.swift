@@ -109,6 +109,14 @@ final class File: Sendable {
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+    /// The size of the file at a path; nil only where there surely is none, not where it can't be looked at.
+    static func size(at path: String) throws(StoreError) -> Int? {
+        var status = Glibc.stat()
+        if fstatat(AT_FDCWD, path, &status, 0) == 0 { return Int(status.st_size) }
+        guard errno == ENOENT || errno == ENOTDIR else { throw .system("stat", path, errno) }
+        return nil
+    }
+
     /// Seconds since 1970 of the last change; 0 where there is no such file.
     static func modified(_ path: String) -> Int {
         var status = Glibc.stat()
