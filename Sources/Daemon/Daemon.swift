@@ -118,16 +118,22 @@ public struct Daemon: Sendable {
     private func open(_ activity: Activity, _ log: Logger) async throws -> (Store, Registry) {
         var isTold = false
         while true {
+            var opened: Store?
             do {
                 let store = try openStore(log)
+                opened = store
                 let registry = try Registry(store: store, activity: activity)
                 try prepare(registry, log)
                 return (store, registry)
             } catch let error as StoreError {
-                guard case .diskFull = error else { throw error }
+                // A store that can't even be opened for another reason is the wrong one, or not ours to write.
+                guard opened == nil ? error.isOfAFullDisk : error.isOfTheDisk else { throw error }
+                // Its lock would keep the next attempt out.
+                try? opened?.close()
                 if !isTold { log.log(.warning, .warning, "the store can't be opened, saed waits and tries again: \(error)") }
                 isTold = true
-                ServiceManager.notify(.status("waiting for space on the disk"))
+                // The wait may be longer than any time to start; the manager's patience ends where nothing is heard.
+                ServiceManager.notify(.status("waiting for the disk"), .extendTimeout(.seconds(30)))
                 try await Task.sleep(for: .seconds(2))
             }
         }
@@ -164,7 +170,7 @@ public struct Daemon: Sendable {
                 "the model that comes with saed was not found; set SAED_MODELS to its folder, or models.embedded = false")
             return
         }
-        for trouble in Embedded.register(in: registry, folder: folder) { log.log(.embeddedBroken, .error, trouble) }
+        for trouble in try Embedded.register(in: registry, folder: folder) { log.log(.embeddedBroken, .error, trouble) }
     }
 
     private var sandbox: ImageDecoder.Sandbox {
@@ -189,5 +195,11 @@ public struct Daemon: Sendable {
         options.releaseAfter = configuration.releaseAfter
         if let watchdog = Watchdog() { options.pulse = Pulse(every: watchdog.pause, beat: watchdog.feed) }
         return options
+    }
+}
+
+extension StoreError {
+    fileprivate var isOfAFullDisk: Bool {
+        if case .diskFull = self { true } else { false }
     }
 }

@@ -25,24 +25,31 @@ enum Embedded {
 
     /// Registers what comes with saed; the class list only where the model has none yet.
     /// - Returns: what can't be used of it. A daemon whose own model is broken still serves other models.
-    static func register(in registry: Registry, folder: String) -> [String] {
+    /// - Throws: `StoreError` where the disk takes nothing, which trying again may find mended.
+    static func register(in registry: Registry, folder: String) throws -> [String] {
         do {
             let model = try registry.addModel(name: name, folder: folder + "/\(name)", embedded: true)
             var troubles: [String] = []
             do {
                 try registry.addSAE(name: name, path: folder + "/saes/\(name)", model: name, embedded: true)
             } catch {
-                troubles.append("the SAE that comes with saed can't be used: \(error)")
+                troubles.append(try trouble("the SAE that comes with saed can't be used", error))
             }
             do {
                 try setClasses(of: model, in: registry, folder: folder + "/classes")
             } catch {
-                troubles.append("the class list that comes with saed can't be used: \(error)")
+                troubles.append(try trouble("the class list that comes with saed can't be used", error))
             }
             return troubles
         } catch {
-            return ["the model that comes with saed can't be used: \(error)"]
+            return [try trouble("the model that comes with saed can't be used", error)]
         }
+    }
+
+    /// Words for an error; one of the disk, of which the files know nothing, is thrown on.
+    private static func trouble(_ text: String, _ error: any Error) throws -> String {
+        if let error = error as? StoreError, error.isOfTheDisk { throw error }
+        return "\(text): \(error)"
     }
 
     private static func setClasses(of model: ModelRecord, in registry: Registry, folder: String) throws {

@@ -83,6 +83,8 @@ struct ServerService: Service {
         ServiceManager.notify(.ready)
         try? await gracefulShutdown()
         ServiceManager.notify(.stopping, .status("stopping"))
+        // The server's end waits for its handlers, and those may wait for a full disk.
+        answers.ingest.giveUpWaiting()
         await server.stop()
     }
 

@@ -126,7 +126,8 @@ public final class Classifier: Sendable {
             }
             return try ZeroShotHead(model: model, classes: list.classes, templates: list.templates)
         }
-        try catalog.keepTextFeatures(head.features + [head.logitScale], model: model.contentHash, list: hash)
+        // Not keeping them costs time later; a full disk must not cost the answer.
+        try? catalog.keepTextFeatures(head.features + [head.logitScale], model: model.contentHash, list: hash)
         return head
     }
 }

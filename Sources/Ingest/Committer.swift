@@ -25,6 +25,9 @@ final class Committer: @unchecked Sendable {  // guarded by `condition`; `thread
     private var closed = false
     private let ended = DispatchSemaphore(value: 0)
 
+    /// Seconds between two looks at other work: what a question waits at most while the disk is full.
+    private static let patience = 0.05
+
     /// - Parameter onRefused: told of an item whose snapshot the store will never take.
     init(
         store: Store, activity: Activity, hindrance: Hindrance, pulse: Pulse? = nil, onCommitted: @escaping @Sendable (Batch) -> Void,
@@ -47,10 +50,16 @@ final class Committer: @unchecked Sendable {  // guarded by `condition`; `thread
         thread.start()
     }
 
-    /// Waits until the batch before has been taken.
-    func push(_ batch: Batch) {
+    /// Waits until the batch before has been taken: on a full disk, until there is space.
+    /// - Parameter meanwhile: other work of the one thread that pushes, called now and then while it waits.
+    func push(_ batch: Batch, meanwhile: () -> Void) {
         condition.lock()
-        while waiting != nil { condition.wait() }
+        while waiting != nil {
+            if condition.wait(until: Date(timeIntervalSinceNow: Committer.patience)) { continue }
+            condition.unlock()
+            meanwhile()
+            condition.lock()
+        }
         waiting = batch
         condition.broadcast()
         condition.unlock()

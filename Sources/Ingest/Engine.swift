@@ -200,7 +200,9 @@ final class Engine: @unchecked Sendable {  // `thread` is set once, before the t
         }
         for var batch in batches {
             for (k, i) in batch.members.enumerated() { batch.snapshots[k].embedding = Array(embeddings[i * projection..<(i + 1) * projection]) }
-            committer.push(Committer.Batch(plan: batch.plan, items: batch.members.map { members[$0].item }, snapshots: batch.snapshots, began: began))
+            let written = Committer.Batch(plan: batch.plan, items: batch.members.map { members[$0].item }, snapshots: batch.snapshots, began: began)
+            // A full disk stops snapshots, not questions. Only work that is done beats: a writer that hangs must be noticed.
+            committer.push(written) { run(queue.popUrgent()) }
         }
     }
 

@@ -74,11 +74,11 @@ package final class Hindrance: @unchecked Sendable {  // what changes is under `
     private func end() {
         condition.lock()
         waiting -= 1
-        let over = waiting == 0 ? current : nil
-        if waiting == 0 { current = nil }
-        let isStopping = !mayRetry
+        // Once saed stops it stays as it is, or every file that gives up at once would tell of it anew.
+        let over = waiting == 0 && mayRetry ? current : nil
+        if over != nil { current = nil }
         condition.unlock()
-        guard let over, !isStopping else { return }
+        guard let over else { return }
         activity.emit(.warning("the store is written again, after \(Int(-over.since.timeIntervalSinceNow.rounded())) s"))
     }
 }

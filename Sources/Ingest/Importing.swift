@@ -19,7 +19,8 @@ extension Ingest {
             guard taken.contentHash == summary.contentHash else {
                 throw IngestError(.conflict, "another model is called '\(name)' already", remedy: "choose another name")
             }
-            return taken
+            // The disk was full in its midst: the rest is done.
+            return registry.isUnfinished(taken) ? try registry.addModel(name: name, folder: taken.folder) : taken
         }
         if !isInside(folder, target) { try place(files(of: folder), from: folder, at: target) }
         return try registry.addModel(name: name, folder: target)
@@ -74,6 +75,9 @@ extension Ingest {
                     throw IngestError(
                         .conflict, "model '\(owner.name)' has another adapter called '\(name)' already",
                         remedy: "choose another name, or remove that one first: saectl adapter rm \(name)")
+                }
+                if let path = known.facts?.path, registry.isUnfinished(Registry.key(adapterAt: path)) {
+                    return try registry.addAdapter(name: name, path: path, model: owner.name, classPosition: classPosition)
                 }
                 // The same again: where it lies is good enough, and it is switched on.
                 if !known.record.active { try registry.setAdapter(known.record.id, enabled: true) }

@@ -142,6 +142,10 @@ public final class Ingest: Sendable {
         intake.start()
     }
 
+    /// The end has begun: nobody waits any more for a disk that is full, and whoever does gives up. Before `stop`, when those
+    /// who ask are sent away: a request that waited for the disk, or for one who does, would hold up the end.
+    public func giveUpWaiting() { hindrance.giveUp() }
+
     /// Ends in order; what was computed is committed, nothing is lost. Takes at most a batch's time.
     public func stop() {
         activity.emit(.stopping)

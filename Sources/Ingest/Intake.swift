@@ -70,8 +70,12 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         switch event {
         case let .file(file): take(file)
         case let .folderSettled(path): takeFolder(path)
-        case let .moved(from, to, isFolder): guarded("'\(from)'") { try move(from, to, isFolder) }
-        case let .removed(path, isFolder): guarded("'\(path)'") { try remove(path, isFolder) }
+        case let .moved(from, to, isFolder):
+            var found = Found()
+            guarded("'\(from)'") { try move(from, to, isFolder, &found) }
+        case let .removed(path, isFolder):
+            var found = Found()
+            guarded("'\(path)'") { try remove(path, isFolder, &found) }
         case let .refused(path, reason): fail(path, "refused", "\(reason)", leave: reason.isPassing)
         case .scanFinished:
             if !isFirstScan { activity.emit(.rescanned) }
@@ -250,12 +254,9 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
 
     /// - Parameter body: registers what lies at the path; returns why it has to wait.
     private func register(_ path: String, _ body: () throws -> String?) {
-        var attempts = 0
         do {
+            // What was registered halfway the last time is finished by the next.
             _ = try hindrance.wait {
-                attempts += 1
-                // What was registered halfway the last time is known now, and its views are not worked out yet.
-                if attempts > 1 { try registry.refresh() }
                 if let reason = try body() {
                     try noteWaiting(path, reason)
                 } else {
@@ -272,27 +273,34 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
 
     // MARK: Renames and removals
 
-    private func move(_ from: String, _ to: String, _ isFolder: Bool) throws {
-        let image = isFolder ? nil : try image(at: from)
+    /// What the catalog had at a path. A change that the disk stopped in its midst is tried again, and by then it has nothing.
+    private struct Found {
+        var isKnown = false
+        var image: ContentHash?
+    }
+
+    private func move(_ from: String, _ to: String, _ isFolder: Bool, _ found: inout Found) throws {
+        if !isFolder { found.image = try found.image ?? image(at: from) }
         if isFolder {
             try store.renameFolder(from, to: to, label: DropRole.label)
         } else {
             try store.renamePath(from, to: to, label: DropRole.label(of: to))
         }
         if isLibrary(from) { try removeLibrary(from) }
-        activity.emit(.pathMoved(from: from, to: to, image: image))
+        activity.emit(.pathMoved(from: from, to: to, image: found.image))
         ledger.unskipAll()
         onNewWork()
     }
 
-    private func remove(_ path: String, _ isFolder: Bool) throws {
-        let image = isFolder ? nil : try image(at: path)
-        let known = isFolder ? try store.removeFolder(path) > 0 : try store.removePath(path)
+    private func remove(_ path: String, _ isFolder: Bool, _ found: inout Found) throws {
+        if !isFolder { found.image = try found.image ?? image(at: path) }
+        let isKnown = isFolder ? try store.removeFolder(path) > 0 : try store.removePath(path)
+        found.isKnown = found.isKnown || isKnown
         if isLibrary(path) { try removeLibrary(path) }
         // What could not be used where it lay is no failure once it is gone.
         registry.forgetWaiting(absolute(path))
         if let failure = try store.catalog.failure(path: path), failure.quarantine == nil { try store.catalog.clearFailures(path: path) }
-        if known { activity.emit(.pathRemoved(path: path, image: image)) }
+        if found.isKnown { activity.emit(.pathRemoved(path: path, image: found.image)) }
         ledger.unskipAll()
         onNewWork()
     }

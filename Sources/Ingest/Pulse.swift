@@ -1,5 +1,6 @@
 // A sign of life of the pipeline, given by the thread that computes, after each piece of its work and now and then while
-// it waits for work. No timer gives it: a compute thread that hangs, or that waits for a writer that hangs, is silent.
+// it waits for work. No timer gives it: a compute thread that hangs, or that waits for a writer that hangs, is silent but for
+// questions that it answers meanwhile. A writer that waits for a full disk gives it instead.
 
 /// Whom to tell that the pipeline lives.
 public struct Pulse: Sendable {

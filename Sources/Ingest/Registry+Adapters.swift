@@ -31,7 +31,12 @@ extension Registry {
                 facts.classPosition == classPosition, known.record.active || !facts.enabled
             {
                 let owner = try store.catalog.model(known.record.model)
-                if owner.active, modelName == nil || modelName == owner.name { return (known.record, owner, false) }
+                if owner.active, modelName == nil || modelName == owner.name {
+                    let key = Registry.key(adapterAt: path)
+                    guard isUnfinished(key) else { return (known.record, owner, false) }
+                    try finish(key) { try refresh() }
+                    return (known.record, owner, true)
+                }
             }
             let (summary, model) = try checked ?? checkAdapter(path: path, model: modelName, classPosition: classPosition)
             let namesake = all.filter { $0.record.model == model.id && $0.record.name == name }
@@ -48,7 +53,7 @@ extension Registry {
             let facts = AdapterFacts(summary, path: path, classPosition: classPosition, enabled: enabled, stamp: stamp)
             let record = try store.catalog.addAdapter(
                 model: model.id, name: name, contentHash: summary.contentHash, config: facts.json, active: enabled)
-            try refresh()
+            try finish(Registry.key(adapterAt: path)) { try refresh() }
             return (record, model, true)
         }
         if isNew { activity.emit(.adapterAdded(name: name, model: model.name)) }
@@ -221,9 +226,12 @@ extension Registry {
             let gone = try store.catalog.adapters().map(AdapterPlan.init).filter { plan in
                 plan.facts.map { !$0.isThere } ?? false
             }
-            for plan in gone { try store.catalog.setAdapter(plan.record.id, active: false, config: plan.record.config) }
-            if !gone.isEmpty { try refresh() }
-            return gone
+            guard !gone.isEmpty || isUnfinished(Registry.goneKey) else { return gone }
+            return try finish(Registry.goneKey) {
+                for plan in gone { try store.catalog.setAdapter(plan.record.id, active: false, config: plan.record.config) }
+                try refresh()
+                return gone
+            }
         }
         for plan in gone {
             activity.emit(.adapterChanged(name: plan.record.name, model: try store.catalog.model(plan.record.model).name, state: .missing))

@@ -38,24 +38,33 @@ extension Registry {
         waiting.withLock { $0.values.map { ($0.path, $0.reason) } }.sorted { $0.path < $1.path }
     }
 
-    func retryWaiting() {
-        for drop in waiting.withLock({ Array($0.values) }) {
-            guard FileManager.default.fileExists(atPath: drop.path) else {
-                settled(drop.path)
-                continue
+    /// Registers what was dropped before its model.
+    /// - Throws: `StoreError` where the disk takes nothing: those that met it wait on.
+    func retryWaiting() throws {
+        try finish(Registry.waitingKey) {
+            var hindered: StoreError?
+            for drop in waiting.withLock({ Array($0.values) }) {
+                guard FileManager.default.fileExists(atPath: drop.path) else {
+                    settled(drop.path)
+                    continue
+                }
+                do {
+                    let reason =
+                        switch drop.kind {
+                        case .sae: try addDroppedSAE(name: drop.name, path: drop.path)
+                        case .adapter: try addDroppedAdapter(name: drop.name, path: drop.path)
+                        case .classes: try addDroppedClasses(name: drop.name, path: drop.path)
+                        }
+                    if reason == nil { retried.withLock { $0 }?(drop.path, nil) }
+                } catch let error as StoreError where error.isOfTheDisk {
+                    // Nothing is wrong with what was dropped.
+                    hindered = error
+                } catch {
+                    settled(drop.path)
+                    retried.withLock { $0 }?(drop.path, error)
+                }
             }
-            do {
-                let reason =
-                    switch drop.kind {
-                    case .sae: try addDroppedSAE(name: drop.name, path: drop.path)
-                    case .adapter: try addDroppedAdapter(name: drop.name, path: drop.path)
-                    case .classes: try addDroppedClasses(name: drop.name, path: drop.path)
-                    }
-                if reason == nil { retried.withLock { $0 }?(drop.path, nil) }
-            } catch {
-                settled(drop.path)
-                retried.withLock { $0 }?(drop.path, error)
-            }
+            if let hindered { throw hindered }
         }
     }
 

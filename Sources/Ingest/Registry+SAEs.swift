@@ -18,7 +18,10 @@ extension Registry {
             if let known = try store.catalog.saes().first(where: { $0.path == path && $0.name == name }),
                 SAEFacts(json: known.config)?.stamp == fileStamp(path), hook == nil || hook?.description == known.hook
             {
-                return (known, false)
+                let key = Registry.key(saeAt: path)
+                guard isUnfinished(key) else { return (known, false) }
+                try finish(key) { try refresh() }
+                return (known, true)
             }
             let summary = try SparseAutoencoder.inspect(path: path)
             let model = try chooseModel(for: summary, named: modelName)
@@ -26,7 +29,7 @@ extension Registry {
                 throw IngestError(.unavailable, "model '\(model.name)' was registered by another version", remedy: "add it again")
             }
             let record = try bind(sae: name, path: path, to: model, facts: facts, hook: hook, embedded: embedded, summary: summary)
-            try refresh()
+            try finish(Registry.key(saeAt: path)) { try refresh() }
             return (record, true)
         }
         if isNew { activity.emit(.saeAdded(name: name, model: try store.catalog.model(record.model).name)) }
@@ -110,10 +113,12 @@ extension Registry {
 
     public func removeSAE(path: String) throws {
         let gone = try changing.withLock { _ in
-            let gone = try store.catalog.saes().filter { $0.path == path }
-            for sae in gone { try store.catalog.deactivateSAE(sae.id) }
-            try refresh()
-            return gone
+            try finish(Registry.goneKey) {
+                let gone = try store.catalog.saes().filter { $0.path == path }
+                for sae in gone { try store.catalog.deactivateSAE(sae.id) }
+                try refresh()
+                return gone
+            }
         }
         for sae in gone { activity.emit(.saeRemoved(name: sae.name)) }
     }

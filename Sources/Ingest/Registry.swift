@@ -23,6 +23,9 @@ public final class Registry: Sendable {
     let reserved = Mutex<[String: (model: String?, hook: HookPoint?)]>([:])
     /// The same for adapters.
     let reservedAdapters = Mutex<[String: (model: String?, classPosition: ClassPosition)]>([:])
+    /// What was written to the catalog while the rest of its registration failed (a full disk), each with a key of its own:
+    /// who asks for the same again gets the rest done.
+    private let unfinished = Mutex<Set<String>>([])
     /// Where active adapters lie, for every path that goes away.
     let adapterPaths = Mutex<[String]>([])
     private let listener = Mutex<(@Sendable () -> Void)?>(nil)
@@ -117,6 +120,24 @@ public final class Registry: Sendable {
         listener.withLock { $0 }?()
     }
 
+    // MARK: Registrations in several steps
+
+    /// Keys of `unfinished`.
+    static let goneKey = "what is gone", waitingKey = "what waits"
+    static func key(_ model: ModelRecord) -> String { "model \(model.id)" }
+    static func key(saeAt path: String) -> String { "sae \(path)" }
+    static func key(adapterAt path: String) -> String { "adapter \(path)" }
+
+    func isUnfinished(_ key: String) -> Bool { unfinished.withLock { $0.contains(key) } }
+
+    /// Steps that may be done again; where one fails, the key stays unfinished.
+    func finish<Value>(_ key: String, _ steps: () throws -> Value) rethrows -> Value {
+        unfinished.withLock { _ = $0.insert(key) }
+        let value = try steps()
+        unfinished.withLock { _ = $0.remove(key) }
+        return value
+    }
+
     /// Called after each change of the plans.
     func onChange(_ body: @escaping @Sendable () -> Void) { listener.withLock { $0 = body } }
 
@@ -141,7 +162,11 @@ public final class Registry: Sendable {
             try check(name: name, kind: "model")
             let stamp = fileStamp(folder) ?? ""
             if let known = try store.catalog.model(named: name) {
-                if known.folder == folder, let facts = ModelFacts(json: known.config), facts.stamp == stamp { return (known, false) }
+                if known.folder == folder, let facts = ModelFacts(json: known.config), facts.stamp == stamp {
+                    guard isUnfinished(Registry.key(known)) else { return (known, false) }
+                    try finish(known, facts)
+                    return (known, true)
+                }
                 if known.folder == folder {
                     // Its files were replaced: what the old ones made stays under the old record.
                     let summary = try CLIPModel.inspect(folder: folder)
@@ -159,9 +184,20 @@ public final class Registry: Sendable {
                 }
                 throw error
             }
+            try finish(record, facts)
+            return (record, true)
+        }
+        if isNew { activity.emit(.modelAdded(name: name)) }
+        if isNew || isUnfinished(Registry.waitingKey) { try retryWaiting() }
+        return record
+    }
+
+    /// What comes with a model's row: classes, SAEs, adapters, views. The caller holds `changing`.
+    private func finish(_ record: ModelRecord, _ facts: ModelFacts) throws {
+        try finish(Registry.key(record)) {
             // Other weights under the same name, but the same classes.
             if try classes(of: record) == nil,
-                let last = try store.catalog.models(includingInactive: true).filter({ $0.name == name && $0.id != record.id })
+                let last = try store.catalog.models(includingInactive: true).filter({ $0.name == record.name && $0.id != record.id })
                     .compactMap({ try classes(of: $0) }).max(by: { $0.id.rawValue < $1.id.rawValue })
             {
                 _ = try store.catalog.setClasses(model: record.id, name: last.name, classes: last.classes, templates: last.templates)
@@ -173,22 +209,21 @@ public final class Registry: Sendable {
             }
             try reviveAdapters(of: record)
             try refresh()
-            return (record, true)
         }
-        if isNew {
-            activity.emit(.modelAdded(name: name))
-            retryWaiting()
-        }
-        return record
     }
+
+    /// Whether something of a model that is registered already is still to be done by `addModel`.
+    func isUnfinished(_ model: ModelRecord) -> Bool { isUnfinished(Registry.key(model)) || isUnfinished(Registry.waitingKey) }
 
     /// Makes a model whose files are gone inactive; nothing computed is lost.
     public func removeModel(folder: String) throws {
         let gone = try changing.withLock { _ in
-            let gone = try store.catalog.models().filter { $0.folder == folder }
-            for model in gone { try deactivate(model) }
-            try refresh()
-            return gone
+            try finish(Registry.goneKey) {
+                let gone = try store.catalog.models().filter { $0.folder == folder }
+                for model in gone { try deactivate(model) }
+                try refresh()
+                return gone
+            }
         }
         for model in gone { activity.emit(.modelRemoved(name: model.name)) }
     }
@@ -210,6 +245,7 @@ public final class Registry: Sendable {
 
     /// Makes what lost its files while nobody watched inactive.
     public func dropMissing() throws {
+        if isUnfinished(Registry.goneKey) { try changing.withLock { _ in try finish(Registry.goneKey) { try refresh() } } }
         for model in try store.catalog.models() where !FileManager.default.fileExists(atPath: model.folder) {
             try removeModel(folder: model.folder)
         }

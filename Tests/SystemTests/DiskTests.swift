@@ -88,6 +88,46 @@ import Testing
     }
 
     @Test(.enabled(if: SmallDisk.canMount, Comment(rawValue: needsMount)))
+    func aBacklogOnAFullDiskHoldsUpNeitherQuestionsNorTheEnd() throws {
+        let disk = try SmallDisk(megabytes: 8)
+        defer { withExtendedLifetime(disk) {} }
+        let rig = try Rig.tiny()
+        let classes = rig.root.appendingPathComponent("classes.txt")
+        try Data("one\ntwo\nthree\n".utf8).write(to: classes)
+        try rig.saectl("classes", "set", classes.path)
+        try rig.put(picture(0), "images/0.png")
+        try rig.wait()
+        #expect(rig.stop() == 0, "\(rig.log)")
+        // Segments alone lie on the small disk: images are noted, and one batch after the other is made that can't be written.
+        let segments = rig.root.appendingPathComponent("store/segments"), moved = disk.place.appendingPathComponent("segments")
+        try FileManager.default.copyItem(at: segments, to: moved)
+        try FileManager.default.removeItem(at: segments)
+        try FileManager.default.createSymbolicLink(at: segments, withDestinationURL: moved)
+        try rig.start()
+        func steered() throws -> String { try rig.saectl("steer", "0.png", "--latent", "3", "--to", "40", "--view", DiskTests.view, "--json").output }
+        let before = try steered()
+        try disk.fill()
+        for number in 1...64 { try rig.put(picture(number), "images/\(number).png") }
+        // One batch that is being written, one that waits for it, one that waits for that, and 16 images behind them.
+        try eventually("a backlog") {
+            let status = try rig.json("status")
+            return (status["running"] as? Int ?? 0) >= 19 && (status["notices"] as? [String] ?? []).contains { $0.contains("no space left") }
+        }
+        // Both run on the compute thread: the upper tower, and the text tower for another list.
+        #expect(try steered() == before)
+        try Data("three\ntwo\n".utf8).write(to: classes)
+        try rig.saectl("classes", "set", classes.path)
+        // A block that was begun may take one or two small ones.
+        #expect(try rig.storedSnapshots() <= 65 - 19, "the backlog was still there")
+        #expect(rig.stop() == 0, "\(rig.log)")
+        try disk.free()
+        try rig.start()
+        try rig.wait()
+        #expect(try rig.storedSnapshots() == 65)
+        #expect(try rig.json("verify")["sound"] as? Bool == true)
+    }
+
+    @Test(.enabled(if: SmallDisk.canMount, Comment(rawValue: needsMount)))
     func whatADyingDiskAcknowledgedIsOnItsMedium() throws {
         let disk = try SmallDisk(megabytes: 24)
         let rig = try Rig(configuration: Rig.quick, storeOn: disk)
