@@ -225,9 +225,9 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     private func endLate(_ id: UInt32, _ name: String, _ limit: WireLimit, _ time: Duration) {
         let reached = LimitReached(
             limit, .deadline, "'\(name)' took longer than the \(time.brief) that \(limit.key) allows", remedy: "ask for less at a time, or ask when saed has less to do")
-        guard let stream = open[id]?.stream else { return }
+        // An answer that has ended and waits for its reader is not late.
+        guard let stream = open[id]?.stream, cancel(id, reached.failure) else { return }
         server.note(peer, reached)
-        cancel(id, reached.failure)
         stream.end(stream.cancellation)
     }
 
@@ -236,33 +236,38 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         open.values.forEach { $0.timeout?.cancel() }
     }
 
-    private func cancel(_ id: UInt32, _ reason: WireFailure = .cancelled) {
-        guard let request = open[id], request.stream.cancel(reason) else { return }
+    /// - Returns: false where it had ended before.
+    @discardableResult
+    private func cancel(_ id: UInt32, _ reason: WireFailure = .cancelled) -> Bool {
+        guard let request = open[id], request.stream.cancel(reason) else { return false }
         request.task.cancel()
         parked.filter { $0.request == id }.forEach { $0.accepted?.fail(CancellationError()) }
         parked.removeAll { $0.request == id && $0.accepted != nil }
+        return true
     }
 
     // MARK: answers
 
     /// Hands an answer's frame to the channel; returns when it had room for it.
-    func send(_ frame: ByteBuffer, of request: UInt32) async throws {
+    ///
+    /// By the stream, not its id: where an answer's time was over its id may be another request's by now.
+    func send(_ frame: ByteBuffer, of stream: ReplyStream) async throws {
         let loop = channel.eventLoop
         try await loop.flatSubmit { () -> EventLoopFuture<Void> in
-            guard let open = self.open[request], !open.stream.isCancelled else { return loop.makeFailedFuture(CancellationError()) }
+            guard self.open[stream.request]?.stream === stream, !stream.isCancelled else { return loop.makeFailedFuture(CancellationError()) }
             let accepted = loop.makePromise(of: Void.self)
-            self.parked.append(Parked(request: request, frame: frame, accepted: accepted))
+            self.parked.append(Parked(request: stream.request, frame: frame, accepted: accepted))
             self.drain()
             return accepted.futureResult
         }.get()
     }
 
     /// Sends a request's end.
-    func finish(_ request: UInt32, with frame: ByteBuffer, failure: WireFailure?) {
+    func finish(_ stream: ReplyStream, with frame: ByteBuffer, failure: WireFailure?) {
         channel.eventLoop.execute {
-            guard let open = self.open[request] else { return }
+            guard let open = self.open[stream.request], open.stream === stream else { return }
             if let failure { self.server.observe(.requestFailed(self.peer, request: open.name, failure)) }
-            self.parked.append(Parked(request: request, frame: frame, accepted: nil))
+            self.parked.append(Parked(request: stream.request, frame: frame, accepted: nil))
             self.drain()
         }
     }
@@ -315,7 +320,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     private var bufferedBytes: Int { (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 }
     private var waitingBytes: Int { bufferedBytes + parked.reduce(0) { $0 + $1.frame.readableBytes } }
 
-    /// Why four looks: a client is given up within a quarter more than its time, and one that reads at all never is.
+    /// Why four looks: a client is given up within a quarter more than its time. The kernel tells of reading in steps of
+    /// most of a socket's buffer, some 200 KB: who reads less in all that time counts as one who doesn't.
     private static let looks = 4
 
     /// Begins to look whether a client reads, where something waits for it.
@@ -421,7 +427,8 @@ private struct PeerCredentials: Sendable {
 extension TimeAmount {
     fileprivate init(_ duration: Duration) {
         let (seconds, attoseconds) = duration.components
-        self = .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+        // Nanoseconds of a century fit; nobody waits longer.
+        self = .nanoseconds(min(seconds, 3_000_000_000) * 1_000_000_000 + attoseconds / 1_000_000_000)
     }
 }
 

@@ -143,7 +143,7 @@ public final class ReplyStream: Sendable {
         } else {
             buffer = frame(.end, payloadBytes: 0)
         }
-        connection.finish(request, with: buffer, failure: failure)
+        connection.finish(self, with: buffer, failure: failure)
     }
 
     private func send(_ kind: FrameKind, _ payload: [UInt8]) async throws {
@@ -154,7 +154,7 @@ public final class ReplyStream: Sendable {
 
     private func send(_ buffer: ByteBuffer) async throws {
         guard state.withLock({ $0.cancelled == nil && !$0.ended }) else { throw CancellationError() }
-        try await connection.send(buffer, of: request)
+        try await connection.send(buffer, of: self)
     }
 
     private func frame(_ kind: FrameKind, payloadBytes: Int) -> ByteBuffer {

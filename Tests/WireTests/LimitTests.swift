@@ -165,6 +165,16 @@ import WireNIO
         await rig.stop()
     }
 
+    /// A thousand years, for never.
+    @Test func aTimeBeyondAllClocksIsNoTimeAtAll() async throws {
+        let never = Duration.seconds(1_000 * 365 * 86_400)
+        let rig = try await Rig { ($0.requestTime, $0.longRequestTime, $0.unreadTime, $0.idleTime) = (never, never, never, never) }
+        let client = try await rig.connect()
+        try await client.send([.request(1) { $0.status = .init() }])
+        #expect(try await client.answer(1).last?.failure == nil)
+        await rig.stop()
+    }
+
     /// Its client is told in time, though the handler does not hear of it.
     @Test func aDeadlineIsToldAlsoWhereTheHandlerGoesOn() async throws {
         let rig = try await Rig { $0.longRequestTime = .milliseconds(50) }
