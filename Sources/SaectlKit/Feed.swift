@@ -22,6 +22,8 @@ public final class Feed: Sendable {
 
     /// Why 0.5 s: a daemon that is started again should be seen at once, and a connection that is refused costs nothing.
     private static let pauseMicroseconds: UInt32 = 500_000
+    /// Where one connects and is turned away again and again: more would add to what it is turned away for.
+    private static let pauseMicrosecondsMax: UInt32 = 16_000_000
     /// Why so many: some minutes of the fastest daemon. What doesn't fit waits in the daemon, which counts what it leaves out.
     private static let waitingMax = 65_536
 
@@ -47,10 +49,13 @@ public final class Feed: Sendable {
     }
 
     private func listen() -> Never {
-        var isDown = false
+        var isDown = false, pause = Feed.pauseMicroseconds
         while true {
+            let began = wallMilliseconds()
+            var isConnected = false
             do {
                 let client = try connect()
+                isConnected = true
                 isDown = false
                 tell(.up)
                 try client.ask(.with { $0.watch = .init() }) { piece in
@@ -61,7 +66,9 @@ public final class Feed: Sendable {
                 if !isDown { tell(.down(reason: "\(error)")) }
                 isDown = true
             }
-            usleep(Feed.pauseMicroseconds)
+            let wasTurnedAway = isConnected && wallMilliseconds() - began < 1000
+            pause = wasTurnedAway ? min(2 * pause, Feed.pauseMicrosecondsMax) : Feed.pauseMicroseconds
+            usleep(pause)
         }
     }
 

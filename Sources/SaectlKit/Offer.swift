@@ -235,6 +235,6 @@ extension String {
         return text
     }
 
-    /// No line break, tab or other control character.
-    fileprivate var isTypable: Bool { !unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F } }
+    /// No line break, tab or other character that steers a terminal.
+    fileprivate var isTypable: Bool { !unicodeScalars.contains(where: \.isControl) }
 }

@@ -74,7 +74,9 @@ public struct OutputPlace: Sendable {
     private var temporary: String { target + ".\(getpid()).part" }
 
     private func open() throws(OutputError) -> CInt {
-        let fd = Glibc.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        // The name can be guessed: a link that someone laid there is not followed.
+        unlink(temporary)
+        let fd = Glibc.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
         guard fd >= 0 else { throw OutputError(path: path, errno: errno, step: "open") }
         return fd
     }

@@ -101,10 +101,19 @@ public struct Tail {
     }
 
     /// An event with the answer that the daemon has for its image now.
-    private func answered(_ event: Saed_Event) -> Happening {
+    private mutating func answered(_ event: Saed_Event) -> Happening {
         guard event.kind == .committed else { return Happening(event) }
         // A line without an answer is better than none: the image may be gone, or the daemon.
-        let answer = try? History(client).committed(event.image, view: event.view)?.answer
+        let answer: Happening.Answer?
+        do {
+            answer = try History(client).committed(event.image, view: event.view)?.answer
+        } catch is WireClientError {
+            // A connection that lay idle may have been closed while the one that listens stands.
+            if let again = try? connect() { client = again }
+            answer = try? History(client).committed(event.image, view: event.view)?.answer
+        } catch {
+            answer = nil
+        }
         return Happening(event, answer: answer, tookMilliseconds: ledger.took(event))
     }
 

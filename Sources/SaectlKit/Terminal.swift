@@ -60,6 +60,9 @@ public struct Terminal: Sendable {
                     written += count
                 } else if errno == EPIPE {
                     exit(0)
+                } else if errno == EAGAIN {
+                    // Another program left it so that writing does not wait.
+                    _ = waitForAny([(fd, CInt(POLLOUT))], milliseconds: -1)
                 } else if errno != EINTR {
                     let reason = String(cString: strerror(errno))
                     if fd != STDERR_FILENO { Terminal.error.write("saectl: standard output can't be written: \(reason)\n") }
@@ -97,7 +100,7 @@ public enum ExitStatus {
 
 extension Unicode.Scalar {
     /// Controls of a terminal, and those that turn the direction of what comes after them or break its line.
-    fileprivate var isControl: Bool {
+    var isControl: Bool {
         switch value {
         case 0..<0x20, 0x7F...0x9F, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true
         default: false

@@ -76,15 +76,18 @@ extension PictureProtocol {
     private static func asksForSixel() -> Bool {
         // A program in the background must neither read keys nor change how they come.
         guard tcgetpgrp(STDIN_FILENO) == getpgrp() else { return false }
+        // What was typed ahead is the shell's; the answer could not be told from it.
+        guard !waitForAny([(STDIN_FILENO, CInt(POLLIN))], milliseconds: 0)[0] else { return false }
         var original = termios()
         guard tcgetattr(STDIN_FILENO, &original) == 0 else { return false }
         var raw = original
         raw.c_lflag &= ~tcflag_t(ICANON | ECHO)
         tcsetattr(STDIN_FILENO, TCSANOW, &raw)
-        defer { tcsetattr(STDIN_FILENO, TCSANOW, &original) }
+        // With what came and was not read: an answer that is late must not be typed at the shell.
+        defer { tcsetattr(STDIN_FILENO, TCSAFLUSH, &original) }
         Terminal.out.write("\u{1B}[c")
         var answer: [UInt8] = []
-        let end = wallMilliseconds() + Int64(answerMilliseconds)
+        let end = wallMilliseconds() + Int64(SocketPath.variable("SSH_TTY") == nil ? answerMilliseconds : 5 * answerMilliseconds)
         while answer.count < 256, attributes(in: answer) == nil {
             let left = end - wallMilliseconds()
             guard left > 0, waitForAny([(STDIN_FILENO, CInt(POLLIN))], milliseconds: Int(min(left, 1000)))[0] else { break }
