@@ -41,6 +41,14 @@ enum Place {
     static let saectl = products.appendingPathComponent("saectl")
 }
 
+extension Process {
+    private static let starting = NSLock()
+
+    /// `run`, one at a time: a program that starts meanwhile would inherit what Foundation learns of this one's end by, and
+    /// `waitUntilExit` would wait for both.
+    func start() throws { try Process.starting.withLock { try run() } }
+}
+
 /// Runs a program to its end.
 @discardableResult
 func run(_ program: URL, _ arguments: [String], environment: [String: String] = [:], input: Data? = nil, timeout: TimeInterval = 120) throws -> Finished {
@@ -65,7 +73,7 @@ func run(_ program: URL, _ arguments: [String], environment: [String: String] = 
     }
     let ended = DispatchSemaphore(value: 0)
     process.terminationHandler = { _ in ended.signal() }
-    try process.run()
+    try process.start()
     if ended.wait(timeout: .now() + timeout) == .timedOut {
         process.terminate()
         ended.wait()
@@ -155,7 +163,7 @@ final class Rig {
         process.standardOutput = handle
         process.standardError = handle
         process.standardInput = FileHandle.nullDevice
-        try process.run()
+        try process.start()
         daemon = process
         return process
     }
@@ -246,7 +254,7 @@ final class Background {
         process.standardOutput = try FileHandle(forWritingTo: file)
         process.standardError = FileHandle.nullDevice
         process.standardInput = FileHandle.nullDevice
-        try process.run()
+        try process.start()
     }
 
     deinit {
