@@ -14,7 +14,7 @@ struct PictureShelf {
     mutating func add(_ picture: PagePicture?) -> Int {
         guard var picture, let kind = PictureShelf.kind(picture.bytes) else { return -1 }
         let offset = base64.count
-        appendBase64(picture.bytes, to: &base64)
+        appendBase64(picture.bytes[...], to: &base64)
         picture.bytes = []
         places.append((offset, base64.count - offset, kind, picture))
         return places.count - 1
@@ -25,20 +25,6 @@ struct PictureShelf {
         if bytes.starts(with: [0xFF, 0xD8, 0xFF]) { return 1 }
         if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]) { return 2 }
         return nil
-    }
-}
-
-func appendBase64(_ bytes: [UInt8], to text: inout [UInt8]) {
-    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    var at = 0
-    while at < bytes.count {
-        let left = bytes.count - at
-        let group = Int(bytes[at]) << 16 | (left > 1 ? Int(bytes[at + 1]) << 8 : 0) | (left > 2 ? Int(bytes[at + 2]) : 0)
-        text.append(alphabet[group >> 18])
-        text.append(alphabet[group >> 12 & 63])
-        text.append(left > 1 ? alphabet[group >> 6 & 63] : UInt8(ascii: "="))
-        text.append(left > 2 ? alphabet[group & 63] : UInt8(ascii: "="))
-        at += 3
     }
 }
 
@@ -166,7 +152,7 @@ struct PageDocument {
     /// As a policy names an inline element: what lies between its tags.
     private func digest(_ bytes: [UInt8]) -> String {
         var text: [UInt8] = []
-        appendBase64(Array(ContentHash(of: bytes).bytes), to: &text)
+        appendBase64(Array(ContentHash(of: bytes).bytes)[...], to: &text)
         return "sha256-" + String(decoding: text, as: UTF8.self)
     }
 }

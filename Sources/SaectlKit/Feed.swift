@@ -28,25 +28,18 @@ public final class Feed: Sendable {
     private static let waitingMax = 65_536
 
     /// Readable where there is news.
-    public let wake: Wake
-    private let news = Mutex<[News]>([])
+    public var wake: Wake { inbox.wake }
+    private let inbox = Inbox<News>()
     private let connect: @Sendable () throws -> WireClient
 
     /// Begins to listen.
     public init(connect: @escaping @Sendable () throws -> WireClient) {
         self.connect = connect
-        wake = Wake()
         inBackground { [self] in listen() }
     }
 
     /// What came since the last call.
-    public func take() -> [News] {
-        wake.clear()
-        return news.withLock { news in
-            defer { news = [] }
-            return news
-        }
-    }
+    public func take() -> [News] { inbox.take() }
 
     private func listen() -> Never {
         var isDown = false, pause = Feed.pauseMicroseconds
@@ -73,9 +66,31 @@ public final class Feed: Sendable {
     }
 
     private func tell(_ item: News) {
-        while news.withLock({ $0.count }) >= Feed.waitingMax { usleep(10_000) }
-        news.withLock { $0.append(item) }
+        while inbox.count >= Feed.waitingMax { usleep(10_000) }
+        inbox.put(item)
+    }
+}
+
+/// What one thread has for another, which polls.
+final class Inbox<Item: Sendable>: Sendable {
+    /// Readable where there is something.
+    let wake = Wake()
+    private let items = Mutex<[Item]>([])
+
+    var count: Int { items.withLock { $0.count } }
+
+    func put(_ item: Item) {
+        items.withLock { $0.append(item) }
         wake.up()
+    }
+
+    /// What came since the last call.
+    func take() -> [Item] {
+        wake.clear()
+        return items.withLock { items in
+            defer { items = [] }
+            return items
+        }
     }
 }
 

@@ -21,9 +21,9 @@ package final class TopWatch: Sendable {
     /// Answers that one look asks for: some tens of milliseconds.
     package static let answersMax = 32
 
-    package let wake = Wake()
+    package var wake: Wake { inbox.wake }
+    private let inbox = Inbox<News>()
     private let prod = Wake()
-    private let news = Mutex<[News]>([])
     private let wants = Mutex(Wants())
     private let connect: @Sendable () throws -> WireClient
     private let intervalMilliseconds: Int
@@ -34,13 +34,7 @@ package final class TopWatch: Sendable {
         inBackground { [self] in run() }
     }
 
-    package func take() -> [News] {
-        wake.clear()
-        return news.withLock { news in
-            defer { news = [] }
-            return news
-        }
-    }
+    package func take() -> [News] { inbox.take() }
 
     /// The next look asks for these answers, and for so many images of the past.
     package func want(answers: [Happening], past: Int = 0) {
@@ -64,20 +58,15 @@ package final class TopWatch: Sendable {
                 let open = try client ?? connect()
                 client = open
                 let look = try TopLook(client: open, past: wanted.past, answers: wanted.answers)
-                tell(.look(look, time: wallMilliseconds()))
+                inbox.put(.look(look, time: wallMilliseconds()))
             } catch {
                 client = nil
                 wants.withLock { $0.past = max($0.past, wanted.past) }
-                tell(.trouble("\(error)"))
+                inbox.put(.trouble("\(error)"))
             }
             _ = waitForAny([(prod.fd, CInt(POLLIN))], milliseconds: intervalMilliseconds)
             prod.clear()
         }
-    }
-
-    private func tell(_ item: News) {
-        news.withLock { $0.append(item) }
-        wake.up()
     }
 }
 

@@ -1,5 +1,6 @@
 // A PNG on a terminal.
 
+import Basics
 import Glibc
 
 /// A PNG file's bytes, and how to show them.
@@ -87,17 +88,9 @@ public struct Picture: Sendable {
     }
 }
 
-/// By hand: Foundation's would have to be linked for it alone.
 package func base64(_ bytes: ArraySlice<UInt8>) -> String {
-    let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    var out: [UInt8] = []
-    out.reserveCapacity((bytes.count + 2) / 3 * 4)
-    var place = bytes.startIndex
-    while place < bytes.endIndex {
-        let count = min(3, bytes.endIndex - place)
-        let group = (0..<3).reduce(UInt32(0)) { $0 << 8 | ($1 < count ? UInt32(bytes[place + $1]) : 0) }
-        for digit in 0..<4 { out.append(digit <= count ? digits[Int(group >> (18 - 6 * UInt32(digit)) & 63)] : UInt8(ascii: "=")) }
-        place += count
-    }
-    return String(decoding: out, as: UTF8.self)
+    var text: [UInt8] = []
+    text.reserveCapacity((bytes.count + 2) / 3 * 4)
+    appendBase64(bytes, to: &text)
+    return String(decoding: text, as: UTF8.self)
 }
