@@ -48,7 +48,7 @@ let package = Package(
         .target(name: "Kernels", dependencies: ["CDNNL"]),
         .target(name: "Checkpoints", dependencies: ["Basics"]),
         .target(name: "Imaging", dependencies: ["CImageShims", "CWebP", "CZlib"], exclude: ["FORMATS.md"]),
-        .target(name: "Decoding", dependencies: ["CSandbox", "Imaging"]),
+        .target(name: "Decoding", dependencies: ["CMalloc", "CSandbox", "Imaging"]),
         .target(name: "CLIP", dependencies: ["Basics", "Kernels", "Checkpoints", "Imaging"]),
         .target(name: "SAE", dependencies: ["Basics", "Kernels", "Checkpoints", "CDNNL"]),
         .target(name: "Interventions", dependencies: ["Basics", "Kernels", "CLIP", "SAE"]),

@@ -52,6 +52,7 @@ int sandbox_enter(uint64_t memory_bytes_max) {
 #endif
         ALLOW_CALL(read),
         ALLOW_CALL(write),
+        ALLOW_CALL(writev),
         ALLOW_CALL(futex),
         ALLOW_CALL(madvise),
         ALLOW_CALL(munmap),

@@ -212,7 +212,7 @@ extension DecodeTask {
 /// A running decoder. Used by one call at a time.
 private final class Child: @unchecked Sendable {  // handed from call to call through the pool's lock
     private let process: pid_t
-    private var channel: DecodeChannel
+    private let channel: DecodeChannel
     var images = 0
 
     init(_ sandbox: ImageDecoder.Sandbox) throws(DecodeFailure) {

@@ -72,6 +72,29 @@ private let small = PreprocessConfig(resize: .shortestEdge(96), crop: .init(heig
         #expect(try decoder.prepare(good, for: [small]).width > 0)
     }
 
+    // More than a socket holds: whoever sends must not wait for room longer than for an answer.
+    @Test func aDecoderThatReadsNothingIsEndedAtTheLimit() throws {
+        let decoder = ImageDecoder(limits: DecodeLimits(), sandbox: .init(command: [planted, String(512 << 20), "deaf"], timeMax: .seconds(1)))
+        let large = try photograph(1) + [UInt8](repeating: 0, count: 4 << 20)
+        #expect {
+            try decoder.prepare(large, for: [small])
+        } throws: {
+            "\($0)".hasPrefix("the decoder took longer than 1.0 seconds on this file")
+        }
+    }
+
+    // Files and pixels of all sizes around what the two ends read at once (64 KiB) and what their socket holds.
+    @Test func messagesOfAnySizeComeWhole() throws {
+        let here = ImageDecoder(limits: DecodeLimits(), sandbox: nil), there = decoder()
+        let bytes = try photograph(0)
+        for bytesAdded in [0, 1 << 16, 1 << 18, 5 << 20] {
+            let file = bytes + [UInt8](repeating: 0, count: bytesAdded)
+            for sideMax in [1, 100, 147, 148, 149, 150, 151, 400, 5000] {
+                #expect(try here.picture(file, sideMax: sideMax).pixels == there.picture(file, sideMax: sideMax).pixels)
+            }
+        }
+    }
+
     // Stopped from outside, by an operator or for memory: the image that comes next is not at fault.
     @Test func anIdleChildThatWasKilledCostsNoImage() throws {
         let decoder = decoder()

@@ -49,6 +49,14 @@ func obey(_ order: String) {
     }
 }
 
+// One that is ready and then reads nothing: its socket fills up.
+if CommandLine.arguments.last == "deaf" {
+    let header: [UInt8] = [0] + Array(#"{"ready":{}}"#.utf8)
+    let ready = [UInt8(header.count), 0, 0, 0, 0, 0, 0, 0] + header
+    _ = ready.withUnsafeBytes { write(3, $0.baseAddress, $0.count) }
+    while true { pause() }
+}
+
 DecodeWorker.run(memoryBytesMax: memoryBytesMax) { (bytes, limits) throws(ImagingError) in
     let text = String(decoding: bytes.suffix(32), as: UTF8.self)
     if let mark = text.range(of: "plant:") { obey(String(text[mark.upperBound...])) }
