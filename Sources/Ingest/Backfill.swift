@@ -24,6 +24,8 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
     /// Fresh images that found no room in the pipeline, the newest last. By their numbers alone they would stand
     /// behind all that a scan notes after them.
     private var preferred: [ImageRecord] = []
+    /// What the intake decoded of images that found no room: 400 at 224 px.
+    private var shelf = CropShelf(bytesMax: 64 << 20)
     /// Where a sweep through the catalog, from the newest image down, has come to. Without it each page would pass
     /// over all that the sweep has made.
     private var reached: [ViewRecord.ID: ImageRecord.ID] = [:]
@@ -87,8 +89,16 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
         condition.unlock()
     }
 
-    /// This image goes before all others that are missing.
-    func prefer(_ image: ImageRecord) {
+    /// Takes over an image that found no room in the pipeline. A fresh one goes before all others that are missing.
+    func leave(_ prepared: Prepared) {
+        condition.lock()
+        shelf.put(prepared.crops, of: prepared.item.image.hash)
+        condition.unlock()
+        ledger.release(prepared.item.image.id)
+        if prepared.item.lane == .fresh { prefer(prepared.item.image) } else { wake() }
+    }
+
+    private func prefer(_ image: ImageRecord) {
         condition.lock()
         // Beyond it the oldest is in the catalog like the rest.
         if preferred.count >= Backfill.preferredMax { preferred.removeFirst(Backfill.preferredMax / 2) }
@@ -124,6 +134,8 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
                 // A full page may have more behind it.
                 if !page.isEmpty { news += 1 }
             } else {
+                // Nothing is missing: what lies on the shelf is of images that are gone.
+                shelf.clear()
                 condition.wait()
             }
         }
@@ -167,13 +179,12 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
 
     private func prepare(_ item: WorkItem) {
         do throws(DecodeFailure) {
-            guard let content = try content(of: item.image) else {
+            guard let crops = try crops(for: item) else {
                 // Gone, unreadable or changed since: the watcher will tell, or has told.
                 ledger.skip(item.image.id)
                 return
             }
-            let prepared = try decoder.prepare(content.bytes, for: Set(item.plans.map(\.facts.preprocess)))
-            if !engine.queue.push(Prepared(item: item, crops: prepared.crops), lane: item.lane) { ledger.release(item.image.id) }
+            if !engine.queue.push(Prepared(item: item, crops: crops), lane: item.lane) { ledger.release(item.image.id) }
         } catch {
             if error.isOfTheFile {
                 ledger.skip(item.image.id)
@@ -185,6 +196,16 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
             rest()
             wake()
         }
+    }
+
+    /// From the shelf, or decoded. nil where none of the image's files has its content.
+    private func crops(for item: WorkItem) throws(DecodeFailure) -> [PreprocessConfig: RGBImage]? {
+        let configs = Set(item.plans.map(\.facts.preprocess))
+        condition.lock()
+        let shelved = shelf.take(item.image.hash, for: configs)
+        condition.unlock()
+        if let shelved { return shelved }
+        return try content(of: item.image).map { content throws(DecodeFailure) in try decoder.prepare(content.bytes, for: configs).crops }
     }
 
     /// From the first of the image's files that still has its content.

@@ -124,7 +124,7 @@ public final class Ingest: Sendable {
         intake = Intake(
             watcher: watcher, store: store, registry: registry, activity: activity, hindrance: hindrance, ledger: ledger, engine: engine,
             quarantine: Quarantine(folder: options.quarantineFolder, dropFolder: watcher.folder), decoder: decoder,
-            onNewWork: { [backfill] in backfill.wake() }, onNoRoom: { [backfill] in backfill.prefer($0) })
+            onNewWork: { [backfill] in backfill.wake() }, onNoRoom: { [backfill] in backfill.leave($0) })
         failing.withLock { [intake] in $0 = intake }
         ledger.onWanted { [backfill] in backfill.wake() }
         registry.onRetried { [weak intake] in intake?.endWaiting($0, $1) }

@@ -21,7 +21,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
     private let quarantine: Quarantine
     private let decoder: ImageDecoder
     private let onNewWork: @Sendable () -> Void
-    private let onNoRoom: @Sendable (ImageRecord) -> Void
+    private let onNoRoom: @Sendable (Prepared) -> Void
     private let ended = DispatchSemaphore(value: 0)
     private var isFirstScan = true
 
@@ -32,7 +32,7 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
     init(
         watcher: DropWatcher, store: Store, registry: Registry, activity: Activity, hindrance: Hindrance, ledger: Ledger, engine: Engine,
         quarantine: Quarantine, decoder: ImageDecoder, onNewWork: @escaping @Sendable () -> Void,
-        onNoRoom: @escaping @Sendable (ImageRecord) -> Void
+        onNoRoom: @escaping @Sendable (Prepared) -> Void
     ) {
         self.watcher = watcher
         self.store = store
@@ -188,10 +188,9 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
 
     private func hand(_ image: ImageRecord, plans: [ViewPlan], crops: [PreprocessConfig: RGBImage], lane: Lane) {
         guard !plans.isEmpty, ledger.claim(image.id, views: plans.count) else { return onNewWork() }
-        let item = WorkItem(image: image, plans: plans, lane: lane)
-        if !engine.queue.tryPush(Prepared(item: item, crops: crops), lane: lane) {
-            ledger.release(image.id)
-            if lane == .fresh { onNoRoom(image) } else { onNewWork() }
+        let prepared = Prepared(item: WorkItem(image: image, plans: plans, lane: lane), crops: crops)
+        if !engine.queue.tryPush(prepared, lane: lane) {
+            onNoRoom(prepared)
         } else if registry.workingViews.map(\.record.id) != plans.map(\.record.id) {
             // A view came while this image was decoded.
             onNewWork()
