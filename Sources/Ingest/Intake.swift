@@ -341,8 +341,8 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
         }
     }
 
-    /// Notes why a path can't be used and moves it to quarantine, unless it is to be left. Noted first: a kill in between
-    /// must not leave a file there of which nothing tells.
+    /// Notes why a path can't be used and moves it to quarantine, unless it is to be left. Noted first, and where it will lie
+    /// before it is moved: a kill in between must not leave a file there of which nothing tells.
     func fail(_ path: String, _ kind: String, _ reason: String, leave: Bool) {
         var failure: FailureRecord?
         let isNoted = guarded("'\(path)'") {
@@ -350,24 +350,29 @@ final class Intake: @unchecked Sendable {  // `thread` is set once before it sta
             failure = try store.catalog.addFailure(path: path, kind: kind, reason: reason, quarantine: nil)
         }
         guard isNoted else { return }
-        let place = leave ? nil : quarantined(path)
-        if let place {
+        func note(_ place: String?) {
+            guard let failure else { return }
+            guarded("'\(path)'") { try store.catalog.note(quarantine: place, of: failure.id) }
+        }
+        let place = leave ? nil : quarantined(path, noting: note)
+        if place != nil {
             guarded("'\(path)'") {
                 // No event tells of our own move: what the catalog had at this path is gone with it.
                 let image = try image(at: path)
                 if try store.removePath(path) { activity.emit(.pathRemoved(path: path, image: image)) }
                 if isLibrary(path) { try removeLibrary(path) }
-                if let failure { try store.catalog.note(quarantine: place, of: failure.id) }
             }
+        } else if !leave {
+            note(nil)
         }
         activity.emit(.failed(path: path, reason: reason, quarantine: place))
     }
 
     /// Where the path lies now; nil where it could not be moved.
-    private func quarantined(_ path: String) -> String? {
+    private func quarantined(_ path: String, noting: (String) -> Void) -> String? {
         watcher.willRemove(path)
         do throws(QuarantineError) {
-            return try quarantine.move(path)
+            return try quarantine.move(path, noting: noting)
         } catch {
             activity.emit(.warning("\(error)"))
             return nil

@@ -28,10 +28,13 @@ public struct Quarantine: Sendable {
     }
 
     /// Moves a file, folder, link or FIFO. Announce it first with `DropWatcher.willRemove`.
-    /// - Parameter path: relative to the drop folder.
+    /// - Parameters:
+    ///   - path: relative to the drop folder.
+    ///   - noting: told where it will be while it is still where it was, so that a kill in between leaves no file of which
+    ///     nothing says where it lies.
     /// - Returns: where it is now: `folder/path`, or `path` with -2, -3, ... before its extension where that is taken.
     ///   On failure it is still in the drop folder.
-    public func move(_ path: String) throws(QuarantineError) -> String {
+    public func move(_ path: String, noting: (String) -> Void = { _ in }) throws(QuarantineError) -> String {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         guard !parts.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." }) else { throw .notBelow(path: path) }
         let source = dropFolder + "/" + path
@@ -43,6 +46,7 @@ public struct Quarantine: Sendable {
         do throws(Failure) {
             try makeFolders((wanted as NSString).deletingLastPathComponent)
             let target = try reserve(wanted, facts.kind)
+            noting(target)
             do throws(Failure) {
                 try place(source, at: target)
             } catch {

@@ -174,8 +174,8 @@ public final class Catalog: Sendable {
         }
     }
 
-    /// Notes where the file of a failure lies now.
-    public func note(quarantine: String, of failure: FailureRecord.ID) throws(StoreError) {
+    /// Notes where the file of a failure lies now; nil: where it was.
+    public func note(quarantine: String?, of failure: FailureRecord.ID) throws(StoreError) {
         try write { try $0.execute(sql: "UPDATE failures SET quarantine = ? WHERE id = ?", arguments: [quarantine, failure]) }
     }
 

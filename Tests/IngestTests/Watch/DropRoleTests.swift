@@ -125,6 +125,16 @@ import Testing
         try checkMoves(to: folder)
     }
 
+    @Test func itIsToldWhereTheFileWillBeWhileItIsStillWhereItWas() throws {
+        drop.write("a.jpg", "a")
+        var noted: [String] = []
+        let target = try Quarantine(folder: place["q"], dropFolder: drop.path).move("a.jpg") {
+            noted.append($0)
+            #expect(readRegular(drop["a.jpg"]) == "a")
+        }
+        #expect(noted == [target] && readRegular(target) == "a")
+    }
+
     @Test func failuresLeaveTheFileAndSayWhy() throws {
         drop.write("a.jpg", "a")
         place.write("file", "in the way")
