@@ -90,6 +90,28 @@ extension Concepts {
         }
     }
 
+    /// Present images of which each of some views has a snapshot.
+    ///
+    /// - Parameters:
+    ///   - label: only those with this label, as it is spelt.
+    ///   - images: only these.
+    /// - Returns: ascending.
+    public func commonImages(
+        of views: [ViewRecord], label: String? = nil, images: Set<ImageRecord.ID>? = nil
+    ) throws(ConceptsError) -> [ImageRecord.ID] {
+        let groups = store.labelGroups
+        let number = label.map { name in Int32(1 + (groups.names.firstIndex(of: name) ?? -2)) }
+        let masks: [[Bool]]
+        do throws(StoreError) {
+            masks = try views.map { (view) throws(StoreError) in try store.moment(of: view.id).snapshotMask(count: groups.entries.count) }
+        } catch { throw .store(error) }
+        func isCommon(_ id: Int) -> Bool {
+            groups.entries[id] >= 0 && (number == nil || groups.entries[id] == number) && masks.allSatisfy { $0[id] }
+        }
+        let asked = images.map { $0.map { Int($0.rawValue) }.filter(groups.entries.indices.contains).sorted() } ?? Array(groups.entries.indices)
+        return asked.filter(isCommon).map { ImageRecord.ID(rawValue: Int64($0)) }
+    }
+
     /// Runs a question, and once more where a class table turns out damaged (it is dropped, and made anew) or where a
     /// purge took a segment away in the middle.
     func withTables<T>(_ body: () throws(ConceptsError) -> T) throws(ConceptsError) -> T {

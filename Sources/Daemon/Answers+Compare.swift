@@ -8,6 +8,7 @@ import Store
 import Wire
 
 extension Answers {
+    static let sampledComparisonsMax = 64
     private static let overlapSizes = [1, 2, 5, 10, 20, 50, 100, 200, 500]
 
     func compare(_ body: Saed_CompareRequest) throws -> Saed_CompareReply {
@@ -21,18 +22,8 @@ extension Answers {
         query.top = body.top == 0 ? 10 : Int(body.top)
         query.asPublished = body.asPublished
         let found = try concepts.compare(base: base.record, adapted: adapted.record, over: scope, query)
-        var control = try control(of: base, adapted, named: "")
-        var chance: Comparison?
-        if let pair = control {
-            do throws(ConceptsError) {
-                let other = try concepts.compare(base: pair.base.record, adapted: pair.adapted.record, over: scope, query)
-                if other.images == found.images { chance = other }
-            } catch {
-                // Its back-fill may not have come to an image yet.
-                guard case .noSnapshot = error else { throw error }
-            }
-            if chance == nil { control = nil }
-        }
+        let control = try control(of: base, adapted, body, scope)
+        let aside = try compareAside(control, base, adapted, scope, query)
         return .with {
             $0.base = message(base.name)
             $0.adapted = message(adapted.name)
@@ -47,25 +38,72 @@ extension Answers {
                     $0.shared = UInt32(point.shared)
                     $0.share = point.share
                     $0.expectedByChance = point.expectedByChance
-                    if let chance { $0.control = chance.overlap[i].share }
+                    if let aside { $0.control = aside.chance.overlap[i].share }
+                    if let same = aside?.same { $0.sameImages = same.overlap[i].share }
                 }
             }
             $0.gained = found.gained.map(message)
             $0.lost = found.lost.map(message)
             $0.changed = found.changed.map(message)
             $0.cosine = found.cosine ?? 0
-            if let chance {
-                $0.controlCosine = chance.cosine ?? 0
-                $0.controlView = control?.adapted.name.description ?? ""
+            $0.control = control.message(like: adapted.sae.name)
+            if let aside {
+                $0.controlCosine = aside.chance.cosine ?? 0
+                $0.controlView = $0.control.view
+                if let same = aside.same { $0.sameImagesCosine = same.cosine ?? 0 }
             }
             $0.definitions = [
                 "ranked by tokens with z > 0.2 (\(body.asPublished ? "class, patches and prompts, as published" : "class and patches")) on the \(found.images == 1 ? "image" : "\(found.images) images") that both views have; gained, lost: in or out of the first \(query.k)",
                 body.asPublished
                     ? "sparsity: share of images whose mean over all tokens is above 0; mean activation: sum of those means by such images" : "",
                 "changed: the move 1 / log2(1 + rank), in the first \(query.k) of both; frequency: share of tokens with z > 0, mean: over those",
+                control.isShown ? "control: the same of an SAE of random directions, each latent active on as many tokens as its counterpart, where their densities were matched" : "",
             ].filter { !$0.isEmpty }
-            $0.notes = notes(base, adapted, onlyBase: found.onlyBase, onlyAdapted: found.onlyAdapted, control: control)
+            $0.notes = notes(base, adapted, onlyBase: found.onlyBase, onlyAdapted: found.onlyAdapted)
         }
+    }
+
+    private func control(of base: ViewPlan, _ adapted: ViewPlan, _ body: Saed_CompareRequest, _ scope: CompareScope) throws -> FindingControl {
+        switch scope {
+        case let .image(image): try control(of: base, adapted, image: image)
+        case .all: try control(of: base, adapted, named: "")
+        case let .label(label): try control(of: base, adapted, named: "", label: label)
+        case let .images(images): try control(of: base, adapted, named: "", images: images)
+        }
+    }
+
+    /// The control's comparison, and, where it stands on other images than the finding, the finding on those.
+    private func compareAside(
+        _ control: FindingControl, _ base: ViewPlan, _ adapted: ViewPlan, _ scope: CompareScope, _ query: CompareQuery
+    ) throws -> (chance: Comparison, same: Comparison?)? {
+        guard control.isShown, let pair = control.pair else { return nil }
+        var query = query
+        query.top = 0
+        if case .image = scope {
+            return (try concepts.compare(base: pair.base.record, adapted: pair.adapted.record, over: scope, query), nil)
+        }
+        // All of a full control: its tables know the answer.
+        if control.isWhole, !control.isAutomatic {
+            return (try concepts.compare(base: pair.base.record, adapted: pair.adapted.record, over: scope, query), nil)
+        }
+        return (
+            try sampled(pair.base, pair.adapted, control.images, query),
+            control.isWhole ? nil : try sampled(base, adapted, control.images, query)
+        )
+    }
+
+    /// A comparison on few images, from their snapshots: kept, since the same images under the same views never change.
+    private func sampled(_ base: ViewPlan, _ adapted: ViewPlan, _ images: [ImageRecord.ID], _ query: CompareQuery) throws -> Comparison {
+        let key = SampledComparison(base: base.record.id, adapted: adapted.record.id, images: images, ks: query.ks, asPublished: query.asPublished)
+        if let known = sampledComparisons.withLock({ $0[key] }) { return known }
+        let made = try concepts.compare(base: base.record, adapted: adapted.record, over: .images(Set(images)), query)
+        // A purge may have come between.
+        guard made.images == images.count else { return made }
+        sampledComparisons.withLock {
+            if $0.count >= Answers.sampledComparisonsMax { $0 = [:] }
+            $0[key] = made
+        }
+        return made
     }
 
     private func compareScope(_ body: Saed_CompareRequest) throws -> (CompareScope, String) {
@@ -86,41 +124,18 @@ extension Answers {
         }
     }
 
-    /// The pair of views under an SAE of random directions, where there is one for the views' SAE.
-    func control(of base: ViewPlan, _ adapted: ViewPlan, named name: String) throws -> (base: ViewPlan, adapted: ViewPlan)? {
-        let plans = registry.views
-        func isControl(_ plan: ViewPlan) -> Bool {
-            plan.model.id == adapted.model.id && plan.hook == adapted.hook
-                && (name.isEmpty ? SAEFacts(json: plan.sae.config)?.controlOf == adapted.sae.name : plan.sae.name == name)
-        }
-        let found = plans.first { isControl($0) && $0.adapter.record.id == adapted.adapter.record.id }
-        if !name.isEmpty, let found, SAEFacts(json: found.sae.config)?.controlOf == nil {
-            throw WireFailure(.invalidArgument, "SAE '\(name)' is no control: it was not made of random directions", remedy: "make one: saectl sae random NAME --like \(adapted.sae.name)")
-        }
-        guard let found, let other = plans.first(where: { $0.sae.id == found.sae.id && $0.adapter.record.id == base.adapter.record.id }) else {
-            guard name.isEmpty else {
-                throw WireFailure(.notFound, "model '\(adapted.model.name)' has no SAE called '\(name)' at \(adapted.hook)", remedy: "make one: saectl sae random \(name) --like \(adapted.sae.name)")
-            }
-            return nil
-        }
-        return (other, found)
-    }
-
     /// What is to be known where two views share their snapshots; nil where they don't.
     func seeTheSame(_ base: ViewPlan, _ adapted: ViewPlan) -> String? {
         guard base.record.id == adapted.record.id else { return nil }
         return "both views see the same: '\(adapted.adapter.record.name)' changes the text side alone, or is '\(base.adapter.record.name)'"
     }
 
-    func notes(_ base: ViewPlan, _ adapted: ViewPlan, onlyBase: Int, onlyAdapted: Int, control: (base: ViewPlan, adapted: ViewPlan)?) -> [String] {
+    func notes(_ base: ViewPlan, _ adapted: ViewPlan, onlyBase: Int, onlyAdapted: Int) -> [String] {
         var notes: [String] = []
         if onlyBase + onlyAdapted > 0 {
             notes.append("\(onlyBase + onlyAdapted) images have a snapshot in one of the views only and are not counted (a back-fill runs: saectl wait)")
         }
         if let same = seeTheSame(base, adapted) { notes.append(same) }
-        if control == nil {
-            notes.append("no control stands beside this (saectl sae random NAME --like \(adapted.sae.name) makes one of random directions, saectl wait finishes it)")
-        }
         return notes
     }
 
@@ -148,4 +163,12 @@ extension Answers {
             }
         }
     }
+}
+
+/// What a kept comparison is of.
+struct SampledComparison: Hashable {
+    let base, adapted: ViewRecord.ID
+    let images: [ImageRecord.ID]
+    let ks: [Int]
+    let asPublished: Bool
 }

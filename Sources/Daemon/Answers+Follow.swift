@@ -19,30 +19,31 @@ extension Answers {
         let failedBefore = try await blocking { try self.store.catalog.failureCount() }
         var most = 0
         while true {
-            let counts = try await blocking { self.ingest.settledCounts() }
-            most = max(most, counts.queued)
-            let idle = counts.queued == 0
+            let (counts, controls) = try await blocking { (self.ingest.settledCounts(), body.controls ? try self.ingest.controls.left() : 0) }
+            let left = counts.queued + controls
+            most = max(most, left)
+            let idle = left == 0
             let over = deadline.map { $0 <= .now } ?? false
             if idle || over {
                 let failed = try await blocking { try self.store.catalog.failureCount() }
-                let pending = idle ? [] : try await blocking { try self.pending(counts) }
+                let pending = idle ? [] : try await blocking { try self.pending(counts, controls: controls) }
                 try await reply.part(
                     .with {
                         $0.wait.idle = idle
-                        $0.wait.queued = UInt64(counts.queued)
+                        $0.wait.queued = UInt64(left)
                         $0.wait.pending = pending
                         $0.wait.failed = UInt64(max(0, failed - failedBefore))
                     })
                 return
             }
             try await reply.progress(
-                done: most - counts.queued, total: most, what: counts.files > counts.snapshots ? "files" : "snapshots", perSecond: ingest.rate)
+                done: most - left, total: most, what: counts.queued == 0 ? "snapshots of controls" : counts.files > counts.snapshots ? "files" : "snapshots", perSecond: ingest.rate)
             try await Task.sleep(for: min(Answers.tick, deadline.map { max(.milliseconds(1), $0 - .now) } ?? Answers.tick))
         }
     }
 
     /// Some of what is queued, for people.
-    private func pending(_ counts: WorkCounts) throws -> [String] {
+    private func pending(_ counts: WorkCounts, controls: Int) throws -> [String] {
         var names: [String] = []
         if counts.files > 0 {
             names.append("\(counts.files == 1 ? "a file or folder" : "\(counts.files) files or folders") in the drop folder that came just now or is still written")
@@ -52,6 +53,7 @@ extension Answers {
                 names.append("\(image.path ?? image.hash.short) in \(plan.name)")
             }
         }
+        if controls > 0 { names = names.prefix(9) + ["\(controls) snapshots of controls"] }
         return Array(names.prefix(10))
     }
 

@@ -113,7 +113,7 @@ extension Answers {
     func message(_ record: SAERecord) throws -> Saed_SaeInfo {
         let model = try store.catalog.model(record.model)
         let facts = SAEFacts(json: record.config)
-        return .with {
+        return try .with {
             $0.name = record.name
             $0.model = model.name
             $0.hook = record.hook
@@ -125,6 +125,12 @@ extension Answers {
             $0.addedMs = milliseconds(record.added)
             $0.embedded = facts?.embedded ?? false
             $0.controlOf = facts?.controlOf ?? ""
+            if record.isAutomatic {
+                $0.automatic = true
+                let views = registry.automaticViews.filter { $0.sae.id == record.id }.map(\.record), sample = ingest.controls.sample
+                $0.controlImages = try views.isEmpty ? 0 : UInt64(concepts.commonImages(of: views, images: Set(sample)).count)
+                $0.controlImagesWanted = UInt64(sample.count)
+            }
         }
     }
 

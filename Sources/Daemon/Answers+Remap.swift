@@ -42,33 +42,37 @@ extension Answers {
         query.latentsListed = latents
         let asked = query
         let (adaptedHead, before, after) = try await answers(base, adapted)
-        let (scope, found, control, chance) = try await blocking {
+        let (scope, found, control, chance, same) = try await blocking {
             var query = asked
             let scope = try self.scope(label: nil, dataset: body.hasDataset ? body.dataset : nil)
             query.images = scope.images
             query.label = body.hasLabel ? body.label : nil
             let found = try self.concepts.remap(
                 base: base.record, adapted: adapted.record, query, baseAnswers: before, adaptedAnswers: after, classes: adaptedHead.classes)
-            let control = try self.control(of: base, adapted, named: body.controlSae)
+            let control = try self.control(of: base, adapted, named: body.controlSae, images: scope.images)
+            guard control.isShown, let pair = control.pair else { return (scope, found, control, nil as Remapping?, nil as Remapping?) }
             query.withControl = false
             query.label = nil
-            let chance = try control.map {
-                try self.concepts.remap(
-                    base: $0.base.record, adapted: $0.adapted.record, query, baseAnswers: before, adaptedAnswers: after,
-                    classes: adaptedHead.classes)
-            }
-            return (scope, found, control, chance)
-        }
-        if let chance, chance.images != found.images {
-            throw WireFailure(.unavailable, "the control has \(chance.images) of \(found.images) images so far", remedy: "wait for its back-fill: saectl wait")
+            // All of a full control: its tables know the answer.
+            if !(control.isWhole && !control.isAutomatic) { query.images = Set(control.images) }
+            let chance = try self.concepts.remap(
+                base: pair.base.record, adapted: pair.adapted.record, query, baseAnswers: before, adaptedAnswers: after, classes: adaptedHead.classes)
+            let same = control.isWhole
+                ? nil
+                : try self.concepts.remap(
+                    base: base.record, adapted: adapted.record, query, baseAnswers: before, adaptedAnswers: after, classes: adaptedHead.classes)
+            return (scope, found, control, chance, same)
         }
         guard found.images > 0 else { throw noLabelledImages(scope, adapted) }
-        var answer = message(found, chance)
+        // Of no image with a label that is a class there is nothing to tell.
+        let counted = chance.flatMap { $0.images > 0 ? $0 : nil }
+        var answer = message(found, counted, same)
+        answer.control = control.message(images: chance?.images, like: adapted.sae.name)
         answer.base = message(base.name)
         answer.adapted = message(adapted.name)
         answer.scope = body.hasLabel ? "class '\(body.label)' of \(scope.text)" : scope.text
         answer.definitions = definitions(found, query)
-        answer.notes = notes(base, adapted, onlyBase: found.onlyBase, onlyAdapted: found.onlyAdapted, control: control)
+        answer.notes = notes(base, adapted, onlyBase: found.onlyBase, onlyAdapted: found.onlyAdapted)
         if !body.noAblation, base.record.id != adapted.record.id {
             let explained = try await explain(scope, label: body.hasLabel ? body.label : nil, found, (base, before), (adapted, adaptedHead, after), query, reply)
             answer.explained = explained.shares
@@ -85,7 +89,7 @@ extension Answers {
             "kept: in both views; re-assigned: new to the class, served another before; newly used: served none; left: serves it no longer",
             "groups: counts over the class's largest; high: at least the mean over the first \(query.high) of either view, low: below that over the first \(query.low)",
             "accuracy change: paired bootstrap within classes (\(query.rounds) rounds, seed \(query.seed)), 95 %; correlation: Pearson's over classes",
-            "controls: labels dealt anew among the images; random directions of equal density",
+            "controls: labels dealt anew among the images; random directions of equal density; 'same images': the finding on those of the control, where these are not all",
         ]
     }
 
@@ -174,7 +178,7 @@ extension Answers {
 
     // MARK: Messages
 
-    private func message(_ found: Remapping, _ chance: Remapping?) -> Saed_RemapReply {
+    private func message(_ found: Remapping, _ chance: Remapping?, _ same: Remapping?) -> Saed_RemapReply {
         .with {
             $0.images = UInt64(found.images)
             $0.leftOut = UInt64(found.leftOut)
@@ -199,6 +203,7 @@ extension Answers {
             }
             $0.figures = [message(found.finding, "finding")]
             if let shuffled = found.shuffled { $0.figures.append(message(shuffled, "shuffled labels")) }
+            if let same, chance != nil { $0.figures.append(message(same.finding, "finding, same images")) }
             if let chance { $0.figures.append(message(chance.finding, "random directions")) }
         }
     }
@@ -228,6 +233,7 @@ extension Answers {
     private func message(_ figures: RemapFigures, _ what: String) -> Saed_RemapFigures {
         .with {
             $0.what = what
+            $0.images = UInt64(figures.images)
             $0.overlap = figures.overlap
             if let interval = figures.overlapInterval { $0.overlapInterval = message(interval) }
             $0.cosine = figures.cosine ?? 0

@@ -151,9 +151,10 @@ extension Answers {
                 shareInterval: interval($0.shareInterval, $0.hasShareInterval))
         }
         page.overlap = comparison.overlap.map {
-            ReportOverlap(k: Int($0.k), share: $0.share, expectedByChance: $0.expectedByChance, control: $0.hasControl ? $0.control : nil)
+            ReportOverlap(k: Int($0.k), share: $0.share, expectedByChance: $0.expectedByChance, control: $0.hasControl ? $0.control : nil, sameImages: $0.hasSameImages ? $0.sameImages : nil)
         }
         page.definitions = remap.definitions + comparison.definitions.prefix(1)
+        page.control = remap.control.text
         page.notes = remap.notes
         page.made = pageMade
         return page

@@ -43,6 +43,8 @@ extension Answers {
                 $0.store.segments = UInt64(views.reduce(0) { $0 + $1.segments })
                 $0.store.snapshots = UInt64(views.reduce(0) { $0 + $1.images + $1.absent })
                 $0.store.bytes = UInt64(views.reduce(0) { $0 + $1.bytes } + fileBytes(self.store.folder + "/catalog.sqlite"))
+                // What automatic controls take of the disk is in it too.
+                $0.store.bytes += try self.registry.automaticViews.reduce(0) { try $0 + UInt64(self.store.counts(of: $1.record.id).bytes) }
                 $0.residentBytes = UInt64(memory.now)
                 $0.residentPeakBytes = UInt64(memory.peak)
                 $0.threads = UInt32(Team.threads)

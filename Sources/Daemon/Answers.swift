@@ -26,6 +26,8 @@ final class Answers: RequestHandler {
     let clients: WireClients
     /// Words that latents were given.
     let names: NameBook
+    /// Comparisons on the images of controls.
+    let sampledComparisons = Mutex<[SampledComparison: Comparison]>([:])
     private let queue = DispatchQueue(label: "answers", qos: .userInitiated, attributes: .concurrent)
 
     var store: Store { ingest.store }
@@ -70,10 +72,11 @@ final class Answers: RequestHandler {
     /// Of the shuffled labels, bootstraps and random latents, where a question names none.
     static let defaultSeed: UInt64 = 0
 
-    /// Takes up who may ask what, and how much, from settings that were read again: for every request from now on.
+    /// Takes up who may ask what, and how much, and what controls cover, from settings that were read again: for every request from now on.
     func reload(_ configuration: Configuration) {
         access.withLock { $0 = Access(configuration) }
         clients.limits = configuration.clientLimits
+        ingest.controls.imagesMax = configuration.controlImages
     }
 
     func handle(_ request: Saed_Request, from peer: Peer, into reply: ReplyStream) async throws {

@@ -27,6 +27,7 @@ public struct Configuration: Sendable, Equatable {
     public var pollInterval = Duration.seconds(10)
     public var keepActivations = false
     public var releaseAfter = Duration.seconds(600)
+    public var controlImages = 256
     public var readers = ["*"]
     public var admins: [String] = []
     public var clientLimits = WireLimits()
@@ -86,6 +87,7 @@ extension Configuration {
         duration("watch", "poll_interval", "how often network file systems are scanned", \.pollInterval),
         flag("store", "activations", "keep the dense activations at the hook point too", \.keepActivations),
         duration("idle", "release_after", "memory of unused models is returned after this time", \.releaseAfter),
+        number("controls", "images", "images on which a control of random directions is made by itself, in idle times, beside what adaptations change; 0: none, and those there are go", \.controlImages, 0...100_000),
         names("access", "readers", "users, '@groups' or '*' who may ask; the socket's mode decides before", \.readers),
         names("access", "admins", "those who may also change something: add models, set classes, remove; root and saed's own user may", \.admins),
         number("limits", "connections", "connections of all users; root and saed's own user have 8 more, and none of the user_ limits", \.clientLimits.connections, 1...10_000),
@@ -202,7 +204,7 @@ extension Configuration {
     }
 
     /// Sections whose settings are taken up while saed runs.
-    private static let live: Set<String> = ["access", "limits", "log"]
+    private static let live: Set<String> = ["access", "controls", "limits", "log"]
 
     /// What differs from the configuration in force: what a reload changes, and what waits for a restart.
     package func changes(from old: Configuration) -> (live: [String], restart: [String]) {

@@ -193,6 +193,7 @@ public struct Daemon: Sendable {
         options.watch.settleRenamed = configuration.settleRenamed
         options.watch.pollInterval = configuration.pollInterval
         options.releaseAfter = configuration.releaseAfter
+        options.controlImages = configuration.controlImages
         if let watchdog = Watchdog() { options.pulse = Pulse(every: watchdog.pause, beat: watchdog.feed) }
         return options
     }

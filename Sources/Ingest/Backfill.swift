@@ -14,7 +14,7 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
     private let ledger: Ledger
     private let engine: Engine
     private let decoder: ImageDecoder
-    private let dropFolder: String
+    private let originals: Originals
     private let onBroken: @Sendable (ImageRecord, DecodeFailure) -> Void
     private let onTrouble: @Sendable (String) -> Void
     private let threads: Int
@@ -43,7 +43,7 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
 
     /// - Parameter onBroken: an image that can't be decoded, although it is where it was.
     init(
-        store: Store, registry: Registry, ledger: Ledger, engine: Engine, decoder: ImageDecoder, dropFolder: String,
+        store: Store, registry: Registry, ledger: Ledger, engine: Engine, decoder: ImageDecoder, originals: Originals,
         threads: Int, onBroken: @escaping @Sendable (ImageRecord, DecodeFailure) -> Void,
         onTrouble: @escaping @Sendable (String) -> Void
     ) {
@@ -52,7 +52,7 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
         self.ledger = ledger
         self.engine = engine
         self.decoder = decoder
-        self.dropFolder = dropFolder
+        self.originals = originals
         self.threads = threads
         self.onBroken = onBroken
         self.onTrouble = onTrouble
@@ -205,20 +205,6 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
         let shelved = shelf.take(item.image.hash, for: configs)
         condition.unlock()
         if let shelved { return shelved }
-        return try content(of: item.image).map { content throws(DecodeFailure) in try decoder.prepare(content.bytes, for: configs).crops }
-    }
-
-    /// From the first of the image's files that still has its content.
-    private func content(of image: ImageRecord) throws(DecodeFailure) -> DroppedContent? {
-        for path in (try? store.paths(of: image.id)) ?? [] {
-            do throws(ImagingError) {
-                if let content = try DroppedContent(path: dropFolder + "/" + path.path, bytesMax: decoder.limits.bytesMax),
-                    content.hash == image.hash
-                {
-                    return content
-                }
-            } catch { throw .image(error) }
-        }
-        return nil
+        return try originals.content(of: item.image).map { content throws(DecodeFailure) in try decoder.prepare(content.bytes, for: configs).crops }
     }
 }

@@ -101,13 +101,18 @@ final class Committer: @unchecked Sendable {  // guarded by `condition`; `thread
         } catch {
             return commitEach(batch, error)
         }
-        for (item, snapshot) in zip(batch.items, batch.snapshots) {
-            activity.emit(
-                .committed(
-                    image: snapshot.image, path: item.image.path, label: item.image.label, view: batch.plan.name,
-                    latents: snapshot.latents.count, took: .now - batch.began))
+        // Of a control that nobody asked for nobody is told.
+        if !batch.plan.isAutomatic {
+            for (item, snapshot) in zip(batch.items, batch.snapshots) { emit(item, snapshot, batch) }
         }
         onCommitted(batch)
+    }
+
+    private func emit(_ item: WorkItem, _ snapshot: Snapshot, _ batch: Batch) {
+        activity.emit(
+            .committed(
+                image: snapshot.image, path: item.image.path, label: item.image.label, view: batch.plan.name,
+                latents: snapshot.latents.count, took: .now - batch.began))
     }
 
     /// Errors that trying again can't mend: they are of one snapshot, not of the disk.

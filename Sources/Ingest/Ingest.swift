@@ -29,6 +29,8 @@ public struct IngestOptions: Sendable {
     public var sandbox: ImageDecoder.Sandbox?
     public var watch = WatchOptions()
     public var releaseAfter = Duration.seconds(600)
+    /// Images that an automatic control covers; 0: none is made.
+    public var controlImages = 256
     public var pulse: Pulse?
 
     public init(dropFolder: String, quarantineFolder: String) {
@@ -47,6 +49,7 @@ public struct WorkCounts: Sendable, Equatable {
     public var running: Int
 
     public var queued: Int { files + snapshots }
+    var isNothing: Bool { queued == 0 && running == 0 }
 }
 
 /// Turns dropped files into snapshots.
@@ -61,9 +64,12 @@ public final class Ingest: Sendable {
     private let committer: Committer
     private let intake: Intake
     private let backfill: Backfill
+    public let controls: AutomaticControls
     private let ledger: Ledger
     private let hindrance: Hindrance
     private let isBusy = Atomic(false)
+    /// Looks in a row at which nothing was to do.
+    private let idleLooks = Atomic(0)
     private let meter = RateMeter()
     /// When progress was last told.
     private let told = Mutex(ContinuousClock.now)
@@ -89,13 +95,18 @@ public final class Ingest: Sendable {
         watcher = try DropWatcher(folder: options.dropFolder, known: CatalogFiles(store: store), options: watch) {
             activity.emit(.warning("\($0)"))
         }
+        // The controls are made last.
+        let refusing = Mutex<AutomaticControls?>(nil)
         committer = Committer(
             store: store, activity: activity, hindrance: hindrance, pulse: options.pulse,
             onCommitted: { [meter] batch in
-                meter.add(batch.items.count)
+                if !batch.plan.isAutomatic { meter.add(batch.items.count) }
                 for item in batch.items { ledger.finished(item.image.id) }
             },
-            onRefused: { ledger.skip($0.image.id) })
+            onRefused: { item in
+                guard item.plans.allSatisfy(\.isAutomatic), let controls = refusing.withLock({ $0 }) else { return ledger.skip(item.image.id) }
+                controls.giveUp(item)
+            })
         engine = Engine(
             committer: committer,
             options: Engine.Options(batch: options.batch, linger: options.batchWait, releaseAfter: options.releaseAfter, pulse: options.pulse),
@@ -111,9 +122,10 @@ public final class Ingest: Sendable {
             })
         // The intake knows how to quarantine; the back-fill is made first.
         let failing = Mutex<Intake?>(nil)
+        let originals = Originals(store: store, dropFolder: watcher.folder, decoder: decoder)
         backfill = Backfill(
             store: store, registry: registry, ledger: ledger, engine: engine, decoder: decoder,
-            dropFolder: watcher.folder, threads: options.decodeThreads,
+            originals: originals, threads: options.decodeThreads,
             onBroken: { image, error in
                 let intake = failing.withLock { $0 }
                 for path in (try? store.paths(of: image.id)) ?? [] {
@@ -127,11 +139,17 @@ public final class Ingest: Sendable {
             onNewWork: { [backfill] in backfill.wake() }, onNoRoom: { [backfill] in backfill.leave($0) })
         failing.withLock { [intake] in $0 = intake }
         ledger.onWanted { [backfill] in backfill.wake() }
+        controls = AutomaticControls(
+            store: store, registry: registry, ledger: ledger, engine: engine, originals: originals, imagesMax: options.controlImages,
+            isIdle: { [watcher] in Ingest.counts(watcher, store, registry, ledger).isNothing },
+            onTrouble: { activity.emit(.warning($0)) })
+        refusing.withLock { [controls] in $0 = controls }
         registry.onRetried { [weak intake] in intake?.endWaiting($0, $1) }
-        for plan in registry.views { try registry.prepareStore(for: plan, library: engine.library) }
-        registry.onChange { [backfill, engine, registry] in
-            for plan in registry.views { try? registry.prepareStore(for: plan, library: engine.library) }
+        for plan in registry.allViews { try registry.prepareStore(for: plan, library: engine.library) }
+        registry.onChange { [backfill, controls, engine, registry] in
+            for plan in registry.allViews { try? registry.prepareStore(for: plan, library: engine.library) }
             backfill.wake()
+            controls.wake()
         }
     }
 
@@ -139,6 +157,7 @@ public final class Ingest: Sendable {
         committer.start()
         engine.start()
         backfill.start()
+        controls.start()
         intake.start()
     }
 
@@ -154,6 +173,7 @@ public final class Ingest: Sendable {
         intake.stop()
         engine.stop()
         backfill.stop()
+        controls.stop()
         committer.stop()
     }
 
@@ -166,7 +186,9 @@ public final class Ingest: Sendable {
     public var rate: Double { meter.perSecond }
 
     /// What is to be done now. Cheap.
-    public func counts() -> WorkCounts {
+    public func counts() -> WorkCounts { Ingest.counts(watcher, store, registry, ledger) }
+
+    private static func counts(_ watcher: DropWatcher, _ store: Store, _ registry: Registry, _ ledger: Ledger) -> WorkCounts {
         // Files before snapshots: an image that goes from one to the other in between is counted.
         let files = max(watcher.snapshotOfPending(), watcher.isApplied ? 0 : 1)
         let skipped = ledger.skipped.filter { id in
@@ -218,6 +240,12 @@ public final class Ingest: Sendable {
                 let left = (try? store.lackingCount(in: plan.record.id)) ?? 0
                 if left > 0 { activity.emit(.backfill(view: plan.name, left: left)) }
             }
+        }
+        // Two looks: between two files of a copy there may be a moment without work.
+        if !counts.isNothing {
+            idleLooks.store(0, ordering: .relaxed)
+        } else if idleLooks.add(1, ordering: .relaxed).newValue > 1 {
+            controls.noteIdle()
         }
         return counts
     }

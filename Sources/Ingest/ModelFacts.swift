@@ -64,12 +64,15 @@ public struct SAEFacts: CatalogFacts, Sendable {
     public var embedded: Bool
     /// The SAE whose random-direction control this is; nil: it is none.
     public var controlOf: String?
+    /// The content of that SAE, where this control was made by itself and not by a person; nil: it was not.
+    public var automaticFor: String?
     var stamp: String
 
-    init(architecture: String, embedded: Bool, controlOf: String?, stamp: String) {
+    init(architecture: String, embedded: Bool, controlOf: String?, automaticFor: String? = nil, stamp: String) {
         self.architecture = architecture
         self.embedded = embedded
         self.controlOf = controlOf
+        self.automaticFor = automaticFor
         self.stamp = stamp
     }
 }

@@ -198,7 +198,7 @@ extension Registry {
             let before = try store.catalog.views(includingInactive: true)
             for old in gone { try store.catalog.setAdapter(old.record.id, active: false, config: old.record.config) }
             try refresh()
-            let inUse = Set(views.map(\.record.id))
+            let inUse = Set(allViews.map(\.record.id))
             let orphans = before.filter { view in
                 guard let owner = gone.first(where: { $0.record.id == view.adapter }), !inUse.contains(view.id) else { return false }
                 // A twin that is switched off would find its snapshots gone.

@@ -120,6 +120,6 @@ extension Registry {
                 return gone
             }
         }
-        for sae in gone { activity.emit(.saeRemoved(name: sae.name)) }
+        for sae in gone where !sae.isAutomatic { activity.emit(.saeRemoved(name: sae.name)) }
     }
 }

@@ -45,8 +45,23 @@ public final class Registry: Sendable {
         try refresh()
     }
 
-    /// Active views whose model and SAE files are still there, by name.
-    public var views: [ViewPlan] { plans.withLock { $0 } }
+    /// Active views whose model and SAE files are still there, by name. Those of automatic controls are none of them: no
+    /// question chooses one, and no image waits for one.
+    public var views: [ViewPlan] { plans.withLock { $0.filter { !$0.isAutomatic } } }
+
+    /// The views of automatic controls, which have snapshots of a sample of the images.
+    public var automaticViews: [ViewPlan] { plans.withLock { $0.filter(\.isAutomatic) } }
+
+    var allViews: [ViewPlan] { plans.withLock { $0 } }
+
+    /// As `workingViews`, of automatic controls.
+    var workingAutomaticViews: [ViewPlan] {
+        let broken = suspended.withLock { $0 }
+        return automaticViews.filter { $0.ownsSnapshots && broken[$0.record.id] == nil }
+    }
+
+    /// Why a view makes no snapshots, nil where it does.
+    public func suspension(of view: ViewRecord.ID) -> String? { suspended.withLock { $0[view] } }
 
     /// Views that snapshots are made for: of those that share snapshots, one.
     public var workingViews: [ViewPlan] {
@@ -63,7 +78,7 @@ public final class Registry: Sendable {
     /// Takes views out of work.
     func suspend(_ plans: [ViewPlan], reason: String) {
         // A plan that was replaced since, or whose view another adapter has taken over, says nothing of what is there now.
-        let current = views
+        let current = allViews
         for plan in plans where current.contains(where: { $0.record.id == plan.record.id && $0.adapter.record.id == plan.adapter.record.id }) {
             guard suspended.withLock({ $0.updateValue(reason, forKey: plan.record.id) }) == nil else { continue }
             activity.emit(.warning("view '\(plan.name)' makes no snapshots: \(reason)"))
@@ -82,7 +97,7 @@ public final class Registry: Sendable {
             for adapter in adapters[model.id] ?? [] {
                 // One that another version registered can't be used until it is added again.
                 guard adapter.isBase || adapter.facts != nil else { continue }
-                for sae in saes[model.id] ?? [] {
+                for sae in saes[model.id] ?? [] where sae.isAutomatic ? sae.isControl(ofOneIn: saes[model.id] ?? []) : true {
                     // Beyond the store's limits there is no view; whoever added it was told.
                     guard let hook = HookPoint(sae.hook), ViewSpec.isStorable(layout: facts.layout, latents: sae.latents) else { continue }
                     parts.append(
@@ -204,7 +219,7 @@ public final class Registry: Sendable {
             }
             // An SAE that was registered before its model went away comes back with it.
             for sae in try store.catalog.saes(model: record.id, includingInactive: true)
-            where !sae.active && FileManager.default.fileExists(atPath: sae.path) {
+            where !sae.active && !sae.isAutomatic && FileManager.default.fileExists(atPath: sae.path) {
                 try bind(sae: sae.name, path: sae.path, to: record, facts: facts, hook: HookPoint(sae.hook), embedded: SAEFacts(json: sae.config)?.embedded ?? false)
             }
             try reviveAdapters(of: record)
@@ -231,7 +246,7 @@ public final class Registry: Sendable {
     /// Its SAEs that are still there wait for a model of that name.
     private func deactivate(_ model: ModelRecord) throws {
         for sae in try store.catalog.saes(model: model.id)
-        where SAEFacts(json: sae.config)?.embedded != true && FileManager.default.fileExists(atPath: sae.path) {
+        where SAEFacts(json: sae.config)?.embedded != true && !sae.isAutomatic && FileManager.default.fileExists(atPath: sae.path) {
             reserve(path: sae.path, model: model.name, hook: HookPoint(sae.hook))
             _ = wait(.sae, sae.name, sae.path, "its model '\(model.name)' is gone; put it back, or add another: saectl model add DIR --name \(model.name)")
         }

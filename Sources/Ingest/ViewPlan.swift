@@ -14,6 +14,15 @@ public struct ViewPlan: Sendable {
     public let sae: SAERecord
     public let hook: HookPoint
 
+    /// Whether its SAE is a control that was made by itself, which covers a sample of the images.
+    public let isAutomatic: Bool
+
+    init(record: ViewRecord, name: ViewName, model: ModelRecord, facts: ModelFacts, adapter: AdapterPlan, sae: SAERecord, hook: HookPoint) {
+        (self.record, self.name, self.model, self.facts) = (record, name, model, facts)
+        (self.adapter, self.sae, self.hook) = (adapter, sae, hook)
+        isAutomatic = sae.isAutomatic
+    }
+
     /// Whether the catalog's view is this one's own. Views that differ on the text side alone share one.
     public var ownsSnapshots: Bool { record.name == name.description }
 

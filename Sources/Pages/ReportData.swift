@@ -25,8 +25,11 @@ public struct ReportData: Sendable {
     public var latents: [ReportLatent] = []
     /// The views share their snapshots: only the text side differs.
     public var seesTheSame = false
-    /// The finding first, then its controls. Empty: not shown.
+    /// The finding first, then its controls; before one that stands on some of the images, the finding on these. Empty: not
+    /// shown.
     public var figures: [ReportFigures] = []
+    /// What the control of random directions stands on, or why there is none yet. Empty: not shown.
+    public var control = ""
     /// What becomes of the gain when latents are set back. Empty: not shown.
     public var explained: [ReportShare] = []
     /// Overlap of both views' first k latents, by growing k. Empty: not shown.
@@ -180,7 +183,7 @@ public struct ReportLatent: Sendable {
 
 /// One finding in brief, or a control in the same words: means over classes.
 public struct ReportFigures: Sendable {
-    /// "finding", "shuffled labels", "random directions".
+    /// "finding", "shuffled labels", "finding, same images", "random directions".
     public var what: String
     public var overlap: Double
     public var overlapInterval: PageInterval?
@@ -190,6 +193,8 @@ public struct ReportFigures: Sendable {
     public var newlyUsed: Double
     public var left: Double
     public var groups: [ReportGroup]
+    /// The finding, on whatever images, and no control.
+    var isFinding: Bool { what.hasPrefix("finding") }
 
     public init(
         what: String, overlap: Double, overlapInterval: PageInterval? = nil, cosine: Double? = nil, reassigned: Double, newlyUsed: Double,
@@ -251,12 +256,15 @@ public struct ReportOverlap: Sendable, Hashable {
     public var expectedByChance: Double
     /// Of random directions.
     public var control: Double?
+    /// `share` on the control's images, where these are not all.
+    public var sameImages: Double?
 
-    public init(k: Int, share: Double, expectedByChance: Double, control: Double? = nil) {
+    public init(k: Int, share: Double, expectedByChance: Double, control: Double? = nil, sameImages: Double? = nil) {
         self.k = k
         self.share = share
         self.expectedByChance = expectedByChance
         self.control = control
+        self.sameImages = sameImages
     }
 }
 

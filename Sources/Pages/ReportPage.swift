@@ -71,7 +71,7 @@ public struct ReportPage: Sendable {
                 Section(
                     id: "controls", title: "What the change rests on",
                     lede: "A finding counts as far as it differs from its controls: labels dealt anew among the images, and random directions of equal density instead of latents.",
-                    body: "<div id=\"figures\"></div>"
+                    body: "<div id=\"figures\"></div>" + (data.control.isEmpty ? "" : "<p class=\"note\">\(escaped(data.control))</p>")
                         + (data.explained.isEmpty ? "" : "<h3>Latents set back to their base values</h3><div id=\"explained\"></div>")
                         + (data.overlap.isEmpty ? "" : "<h3>Overlap of the first k latents</h3><figure id=\"overlap-figure\"></figure>")))
         }
@@ -193,6 +193,7 @@ public struct ReportPage: Sendable {
                 $0.number(point.share)
                 $0.number(point.expectedByChance)
                 $0.number(point.control)
+                $0.number(point.sameImages)
             }
         }
         json.key("changed")

@@ -46,11 +46,13 @@ extension ReportData {
         guard !seesTheSame else { return "Both views see the same in every patch: what changed is how the text side reads it, and no latent can have moved." }
         guard let finding = figures.first else { return nil }
         var text = "Of a class's first \(k.of("latent")), \(finding.overlap.percent)\(finding.overlapInterval?.percentText ?? "") are the same in both views"
-        let controls = figures.dropFirst()
+        let controls = figures.filter { !$0.isFinding }
         guard !controls.isEmpty else { return text + "; no control stands beside this." }
         text += " (" + controls.map { "\($0.what) \($0.overlap.percent)" }.joined(separator: ", ") + ")"
         let alike = controls.contains { control in
-            guard let a = finding.overlapInterval, let b = control.overlapInterval else { return false }
+            // On the same images, where it stands on some of them.
+            let same = figures.last { $0.isFinding }, isAside = control.what == "random directions"
+            guard let a = (isAside ? same : finding)?.overlapInterval, let b = control.overlapInterval else { return false }
             return a.overlaps(b)
         }
         return text + (alike ? ": no more remapping than a control shows, so the overlap alone is no finding." : ".")

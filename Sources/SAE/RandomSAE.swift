@@ -33,11 +33,6 @@ public struct RandomSAEReport: Sendable {
 ///
 /// The same seed and sample give the same file.
 public enum RandomSAE {
-    /// Latents whose pre-activations of the whole sample are held at once.
-    private static let latentsAtOnce = 768
-    /// How far a latent's mean of active values may be from its counterpart's.
-    private static let meanFactorMax: Float = 4
-
     /// - Parameters:
     ///   - folder: made where it is missing; gets SAELens' `sae_weights.safetensors`, then `cfg.json`.
     ///   - name: what `control_of` will say.
@@ -49,28 +44,114 @@ public enum RandomSAE {
         to folder: String, like sae: SparseAutoencoder, named name: String, hook: HookPoint, sample x: UnsafePointer<Float>, rows: Int,
         threshold: Float = 0.2, seed: UInt64
     ) throws(SAEError) -> RandomSAEReport {
-        precondition(rows > 1 && threshold > 0, "\(rows) rows, threshold \(threshold)")
+        let maker = RandomSAEMaker(like: sae, threshold: threshold, seed: seed)
+        maker.add(x, rows: rows)
+        while maker.matchSome() {}
+        return try maker.write(to: folder, named: name, hook: hook)
+    }
+}
+
+/// The same in steps of a tenth of a second or so, for whoever must let other work come in between.
+///
+///     let maker = RandomSAEMaker(like: sae, seed: 1)
+///     for image in sample { maker.add(image.activations, rows: 197) }
+///     while maker.matchSome() {}
+///     try maker.write(to: "saes/patchsae-random", named: "patchsae", hook: hook)
+///
+/// The same rows in the same order give the same file, however they were parted. Holds the SAE, the sample and the directions.
+public final class RandomSAEMaker: @unchecked Sendable {  // its steps come one after the other, whatever the thread
+    /// Latents whose pre-activations of the whole sample are held at once.
+    private static let latentsAtOnce = 768
+    /// How far a latent's mean of active values may be from its counterpart's.
+    private static let meanFactorMax: Float = 4
+
+    private let sae: SparseAutoencoder
+    private let threshold: Float
+    private let seed: UInt64
+    private let source: SeededWeights
+    private var counts: Counts
+    /// `[rows, width]`, less the decoder's bias where the SAE subtracts it.
+    private var centred: [Float] = []
+    private var rows = 0
+    /// `[latents, width]`, as far as `matched`.
+    private let directions: FloatBuffer
+    private var units: [Unit]
+    private var matched = 0
+
+    /// - Parameter threshold: the tau of class-level counts.
+    public init(like sae: SparseAutoencoder, threshold: Float = 0.2, seed: UInt64) {
+        precondition(threshold > 0, "threshold \(threshold)")
+        (self.sae, self.threshold, self.seed) = (sae, threshold, seed)
+        source = SeededWeights(seed: seed)
+        counts = Counts(latents: sae.config.latents)
+        directions = FloatBuffer(count: sae.config.latents * sae.config.width)
+        units = [Unit](repeating: Unit(), count: sae.config.latents)
+    }
+
+    /// Takes more of the sample.
+    /// - Parameter x: `[rows, width]`.
+    public func add(_ x: UnsafePointer<Float>, rows more: Int) {
+        precondition(matched == 0, "the sample is complete once matching has begun")
+        counts.add(sae.encode(x, rows: more), threshold: threshold)
+        let d = sae.config.width
+        centred.reserveCapacity(centred.count + more * d)
+        for row in 0..<more {
+            for i in 0..<d { centred.append(x[row * d + i] - (sae.config.subtractDecoderBias ? sae.decoderBias[i] : 0)) }
+        }
+        rows += more
+    }
+
+    /// Matches the next latents to the sample.
+    /// - Returns: whether there are more.
+    public func matchSome() -> Bool {
+        precondition(rows > 1, "\(rows) rows")
+        let d = sae.config.width, n = sae.config.latents, first = matched
+        guard first < n else { return false }
+        let part = min(RandomSAEMaker.latentsAtOnce, n - first)
+        draw(first..<first + part)
+        centred.withUnsafeBufferPointer { x in
+            units.withUnsafeMutableBufferPointer { units in
+                withScratch(part * rows) { projections in
+                    RandomSAEMaker.project(
+                        x.baseAddress!, rows: rows, directions.pointer + first * d, count: part, width: d, into: projections)
+                    Team.parallelFor(part) { index in
+                        let latent = first + index
+                        units[latent] = RandomSAEMaker.unit(
+                            UnsafeMutableBufferPointer(start: projections + index * rows, count: rows),
+                            active: counts.active[latent], over: counts.over[latent], mean: counts.mean(latent), threshold: threshold)
+                    }
+                }
+            }
+        }
+        matched += part
+        return matched < n
+    }
+
+    /// - Parameters:
+    ///   - folder: made where it is missing; gets SAELens' `sae_weights.safetensors`, then `cfg.json`.
+    ///   - name: what `control_of` will say.
+    ///   - hook: the one the sample was read at.
+    /// - Throws: `SAEError.checkpoint` where the folder can't be written.
+    public func write(to folder: String, named name: String, hook: HookPoint) throws(SAEError) -> RandomSAEReport {
+        precondition(matched == sae.config.latents, "\(matched) of \(sae.config.latents) latents are matched")
         let d = sae.config.width, n = sae.config.latents
-        let counts = Counts(sae.encode(x, rows: rows), threshold: threshold)
-        let directions = randomDirections(count: n, width: d, seed: seed)
-        let units = matched(counts, directions, sae, x, rows: rows, threshold: threshold)
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             try writeSafetensors(folder + "/" + SAEFiles.weightsName, [
                 SafetensorsTensor("W_enc", shape: [d, n]) { out in
                     for latent in 0..<n {
-                        for i in 0..<d { out[i * n + latent] = units[latent].scale * directions.pointer[latent * d + i] }
+                        for i in 0..<d { out[i * n + latent] = self.units[latent].scale * self.directions.pointer[latent * d + i] }
                     }
                 },
                 SafetensorsTensor("b_enc", shape: [n], values: units.map { -$0.scale * $0.offset }),
                 SafetensorsTensor("W_dec", shape: [n, d]) { out in
                     for latent in 0..<n {
-                        for i in 0..<d { out[latent * d + i] = directions.pointer[latent * d + i] / units[latent].scale }
+                        for i in 0..<d { out[latent * d + i] = self.directions.pointer[latent * d + i] / self.units[latent].scale }
                     }
                 },
                 SafetensorsTensor("b_dec", shape: [d], values: sae.decoderBias),
             ])
-            let config = configuration(sae.config, name: name, hook: hook, rows: rows, threshold: threshold, seed: seed)
+            let config = configuration(name: name, hook: hook)
             try config.write(toFile: folder + "/" + SAEFiles.configName, atomically: true, encoding: .utf8)
         } catch let error as CheckpointError {
             throw .checkpoint(error)
@@ -84,10 +165,9 @@ public enum RandomSAE {
             deadLatents: counts.active.count { $0 == 0 })
     }
 
-    private static func configuration(
-        _ like: SAEConfig, name: String, hook: HookPoint, rows: Int, threshold: Float, seed: UInt64
-    ) -> String {
-        """
+    private func configuration(name: String, hook: HookPoint) -> String {
+        let like = sae.config
+        return """
         {
           "architecture": "standard",
           "d_in": \(like.width),
@@ -112,11 +192,11 @@ public enum RandomSAE {
 
     // MARK: Directions
 
-    /// `[count, width]`, uniform on the sphere: normal components (Box and Muller), normalised.
-    private static func randomDirections(count: Int, width d: Int, seed: UInt64) -> FloatBuffer {
-        let directions = FloatBuffer(count: count * d)
-        let source = SeededWeights(seed: seed)
-        Team.parallelFor(count) { latent in
+    /// Uniform on the sphere: normal components (Box and Muller), normalised.
+    private func draw(_ latents: Range<Int>) {
+        let d = sae.config.width, directions = directions, source = source
+        Team.parallelFor(latents.count) { index in
+            let latent = latents.lowerBound + index
             withScratch(2 * d) { uniform in
                 // In [0, 1).
                 source.fill("radius", scale: 0.5, offset: 0.5, first: latent * d, into: .init(start: uniform, count: d))
@@ -135,7 +215,6 @@ public enum RandomSAE {
                 for i in 0..<d { out[i] *= factor }
             }
         }
-        return directions
     }
 
     // MARK: Matching
@@ -153,44 +232,19 @@ public enum RandomSAE {
 
         func mean(_ latent: Int) -> Float { Float(sums[latent] / Double(max(1, active[latent]))) }
 
-        init(_ z: SparseRows, threshold: Float) {
-            active = [Int](repeating: 0, count: z.width)
+        init(latents: Int) {
+            active = [Int](repeating: 0, count: latents)
             over = active
-            sums = [Double](repeating: 0, count: z.width)
+            sums = [Double](repeating: 0, count: latents)
+        }
+
+        mutating func add(_ z: SparseRows, threshold: Float) {
             for (latent, value) in zip(z.indices, z.values) {
                 active[Int(latent)] += 1
                 sums[Int(latent)] += Double(value)
                 if value > threshold { over[Int(latent)] += 1 }
             }
         }
-    }
-
-    private static func matched(
-        _ counts: Counts, _ directions: FloatBuffer, _ sae: SparseAutoencoder, _ x: UnsafePointer<Float>, rows: Int, threshold: Float
-    ) -> [Unit] {
-        let d = sae.config.width, n = sae.config.latents
-        let centred = FloatBuffer(count: rows * d)
-        for row in 0..<rows {
-            for i in 0..<d {
-                centred.pointer[row * d + i] = x[row * d + i] - (sae.config.subtractDecoderBias ? sae.decoderBias[i] : 0)
-            }
-        }
-        var units = [Unit](repeating: Unit(), count: n)
-        units.withUnsafeMutableBufferPointer { units in
-            for first in stride(from: 0, to: n, by: latentsAtOnce) {
-                let part = min(latentsAtOnce, n - first)
-                withScratch(part * rows) { projections in
-                    project(centred.pointer, rows: rows, directions.pointer + first * d, count: part, width: d, into: projections)
-                    Team.parallelFor(part) { index in
-                        let latent = first + index
-                        units[latent] = unit(
-                            UnsafeMutableBufferPointer(start: projections + index * rows, count: rows),
-                            active: counts.active[latent], over: counts.over[latent], mean: counts.mean(latent), threshold: threshold)
-                    }
-                }
-            }
-        }
-        return units
     }
 
     /// `out[j][r] = x[r] . directions[j]`.

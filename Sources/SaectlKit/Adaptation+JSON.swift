@@ -43,6 +43,15 @@ extension Saed_PublishedChange {
     }
 }
 
+extension Saed_Control {
+    var json: JSON {
+        [
+            "view": .optional(view), "automatic": .bool(automatic), "images": JSON(images), "wanted": JSON(wanted), "shown": .bool(shown),
+            "text": .optional(text),
+        ]
+    }
+}
+
 extension Saed_CompareReply {
     public var json: JSON {
         [
@@ -52,11 +61,12 @@ extension Saed_CompareReply {
                 overlap.map {
                     [
                         "k": JSON($0.k), "shared": JSON($0.shared), "share": JSON($0.share), "expected_by_chance": JSON($0.expectedByChance),
-                        "control": .optional($0.control, $0.hasControl),
+                        "control": .optional($0.control, $0.hasControl), "same_images": .optional($0.sameImages, $0.hasSameImages),
                     ]
                 }),
             "gained": JSON(gained.map(\.json)), "lost": JSON(lost.map(\.json)), "changed": JSON(changed.map(\.json)), "cosine": JSON(cosine),
-            "control_cosine": .optional(controlCosine, hasControlCosine), "control_view": .optional(controlView), "k": JSON(k),
+            "control_cosine": .optional(controlCosine, hasControlCosine), "control_view": .optional(controlView),
+            "same_images_cosine": .optional(sameImagesCosine, hasSameImagesCosine), "control": control.json, "k": JSON(k),
             "definitions": JSON(definitions), "notes": JSON(notes),
         ]
     }
@@ -76,7 +86,7 @@ extension Saed_ClassRemap {
 extension Saed_RemapFigures {
     var json: JSON {
         [
-            "what": JSON(what), "overlap": JSON(overlap), "overlap_interval": .interval(overlapInterval, hasOverlapInterval),
+            "what": JSON(what), "images": images > 0 ? JSON(images) : .null, "overlap": JSON(overlap), "overlap_interval": .interval(overlapInterval, hasOverlapInterval),
             "cosine": JSON(cosine), "reassigned": JSON(reassigned), "newly_used": JSON(newlyUsed), "left": JSON(left),
             "groups": JSON(
                 groups.map {
@@ -103,7 +113,7 @@ extension Saed_RemapReply {
                         "classes_after": JSON($0.classesAfter), "cosine": JSON($0.cosine),
                     ]
                 }),
-            "figures": JSON(figures.map(\.json)),
+            "figures": JSON(figures.map(\.json)), "control": control.json,
             "explained": JSON(
                 explained.map {
                     [

@@ -51,8 +51,9 @@ extension Saed_CompareReply {
         out += terminal.prose(
             "\(scope): \(count(images, "image")) in both views" + (alone.isEmpty ? "" : "; not counted: " + alone.joined(separator: ", ")))
         out += terminal.prose(
-            "cosine of the latents' counts \(cosine.fixed(3))" + (hasControlCosine ? " (control \(controlView): \(controlCosine.fixed(3)))" : ""))
+            "cosine of the latents' counts \(cosine.fixed(3))" + cosineAside)
         out += "\n" + terminal.heading("overlap of both views' top k latents") + "\n" + overlapText(for: terminal)
+        if !control.text.isEmpty { out += terminal.prose(control.text) }
         let top = k > 0 ? "top \(k)" : "top latents"
         out += list("gained: among the \(top) of the second view only", gained, for: terminal)
         out += list("lost: among the \(top) of the first view only", lost, for: terminal)
@@ -60,12 +61,21 @@ extension Saed_CompareReply {
         return out + "\n" + terminal.remarks(definitions, notes: notes)
     }
 
+    private var cosineAside: String {
+        guard hasControlCosine else { return "" }
+        let same = hasSameImagesCosine ? "same images: \(sameImagesCosine.fixed(3)), " : ""
+        return " (\(same)control\(control.automatic ? "" : " \(controlView)"): \(controlCosine.fixed(3)))"
+    }
+
     private func overlapText(for terminal: Terminal) -> String {
-        let hasControl = overlap.contains { $0.hasControl }
-        var table = Table(["K".right, "SHARED".right, "SHARE".right, "".left, "BY CHANCE".right] + (hasControl ? ["CONTROL".right] : []))
+        let hasControl = overlap.contains { $0.hasControl }, hasSame = overlap.contains { $0.hasSameImages }
+        var table = Table(
+            ["K".right, "SHARED".right, "SHARE".right, "".left, "BY CHANCE".right] + (hasSame ? ["SAME IMAGES".right] : [])
+                + (hasControl ? ["CONTROL".right] : []))
         for point in overlap {
             table.add(
                 ["\(point.k)", "\(point.shared)", point.share.percent, terminal.bar(point.share, cells: 32), point.expectedByChance.percent]
+                    + (hasSame ? [point.hasSameImages ? point.sameImages.percent : "-"] : [])
                     + (hasControl ? [point.hasControl ? point.control.percent : "-"] : []))
         }
         return table.text(for: terminal)
@@ -87,6 +97,7 @@ extension Saed_RemapReply {
         let after = adaptedAccuracy.percent + (hasAdaptedInterval ? " " + adaptedInterval.percent : "")
         out += terminal.prose("accuracy \(before) \(terminal.arrow) \(after), change \(change.points)" + (hasChangeInterval ? " " + changeInterval.points : ""))
         out += "\n" + terminal.heading("each class's top \(k) latents, beside the controls") + "\n" + figuresText(for: terminal)
+        if !control.text.isEmpty { out += terminal.prose(control.text) }
         if figures.contains(where: { !$0.groups.isEmpty }) {
             out += "\n" + terminal.heading("the paper's groups: latents a class, and correlation with its change of accuracy") + "\n"
             out += groupsText(for: terminal)
@@ -108,12 +119,14 @@ extension Saed_RemapReply {
     }
 
     private func figuresText(for terminal: Terminal) -> String {
-        var table = Table([
-            "".left, "OVERLAP".right, "".left, "95 %".right, "COSINE".right.optional, "RE-ASSIGNED".right, "NEW".right, "LEFT".right,
-        ])
+        // Told where they differ: on what part of the images a control stands.
+        let hasImages = Set(figures.map(\.images).filter { $0 > 0 }).count > 1
+        var table = Table(
+            ["".left] + (hasImages ? ["IMAGES".right] : [])
+                + ["OVERLAP".right, "".left, "95 %".right, "COSINE".right.optional, "RE-ASSIGNED".right, "NEW".right, "LEFT".right])
         for figure in figures {
-            table.add([
-                figure.what, figure.overlap.percent, terminal.bar(figure.overlap, cells: 10),
+            table.add([figure.what] + (hasImages ? ["\(figure.images)"] : []) + [
+                figure.overlap.percent, terminal.bar(figure.overlap, cells: 10),
                 figure.hasOverlapInterval ? figure.overlapInterval.percent : "-", figure.cosine.fixed(3), figure.reassigned.fixed(1),
                 figure.newlyUsed.fixed(1), figure.left.fixed(1),
             ])

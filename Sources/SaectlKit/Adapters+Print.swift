@@ -8,7 +8,7 @@ extension Saed_AdapterInfo {
             "name": JSON(name), "model": JSON(model), "method": JSON(method), "prompts": JSON(prompts), "vision_depth": JSON(visionDepth),
             "text_prompts": JSON(textPrompts), "text_depth": JSON(textDepth), "path": .optional(path), "content_hash": .optional(contentHash),
             "state": JSON(state), "parameters": JSON(parameters), "added_ms": JSON(addedMs), "views": JSON(views.map(\.json)),
-            "shares_with": .optional(sharesWith), "class_position": .optional(classPosition), "embedded": .bool(embedded),
+            "shares_with": .optional(sharesWith), "class_position": .optional(classPosition),
             "snapshots": JSON(snapshots), "queued": JSON(queued),
         ]
     }
@@ -18,7 +18,7 @@ extension Saed_AdapterInfo {
 
     fileprivate var cells: [String] {
         let kept = sharesWith.isEmpty ? "\(snapshots)" : "as \(sharesWith)"
-        let from = embedded ? "built in" : path.isEmpty ? "-" : path
+        let from = path.isEmpty ? "-" : path
         return [
             name, model, method, prompts(prompts, depth: visionDepth), prompts(textPrompts, depth: textDepth), state.isEmpty ? "-" : state, kept,
             "\(queued)", from,

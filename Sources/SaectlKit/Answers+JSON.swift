@@ -94,6 +94,8 @@ extension Saed_SaeInfo {
             "name": JSON(name), "model": JSON(model), "hook": JSON(hook), "path": .optional(path), "content_hash": JSON(contentHash),
             "architecture": JSON(architecture), "width": JSON(width), "latents": JSON(latents), "added_ms": JSON(addedMs),
             "embedded": .bool(embedded), "control_of": .optional(controlOf),
+            "automatic": .bool(automatic), "control_images": automatic ? JSON(controlImages) : .null,
+            "control_images_wanted": automatic ? JSON(controlImagesWanted) : .null,
         ]
     }
 }

@@ -56,11 +56,19 @@ public func modelsText(_ models: [Saed_ModelInfo], for terminal: Terminal) -> St
     return table.text(for: terminal)
 }
 
+extension Saed_SaeInfo {
+    fileprivate var automaticText: String {
+        guard automatic else { return "" }
+        return controlImages < controlImagesWanted
+            ? ", by itself: \(controlImages) of \(count(controlImagesWanted, "image"))" : ", by itself, on \(count(controlImages, "image"))"
+    }
+}
+
 public func saesText(_ saes: [Saed_SaeInfo], for terminal: Terminal) -> String {
     var table = Table(["SAE".left, "MODEL".left, "HOOK".left, "WIDTH".right, "LATENTS".right, "KIND".left, "FROM".path])
     for sae in saes {
-        let from = sae.embedded ? "built in" : sae.controlOf.isEmpty ? sae.path : "random, like \(sae.controlOf)"
-        table.add([sae.name, sae.model, sae.hook, "\(sae.width)", "\(sae.latents)", sae.architecture, from])
+        let from = sae.embedded ? "built in" : sae.controlOf.isEmpty ? sae.path : "random, like \(sae.controlOf)" + sae.automaticText
+        table.add([sae.automatic ? "(control)" : sae.name, sae.model, sae.hook, "\(sae.width)", "\(sae.latents)", sae.architecture, from])
     }
     return table.text(for: terminal)
 }

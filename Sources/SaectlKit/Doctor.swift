@@ -72,7 +72,7 @@ public enum Doctor {
     private static func models(_ status: Saed_StatusReply) -> Finding {
         status.views.isEmpty
             ? Finding("models", .bad, "there is no view: images wait", remedy: "add a model and an SAE: saectl model add, saectl sae add")
-            : Finding("models", .ok, "\(count(status.models.count, "model")), \(count(status.saes.count, "SAE")), \(count(status.views.count, "view"))")
+            : Finding("models", .ok, "\(count(status.models.count, "model")), \(count(status.saes.count { !$0.automatic }, "SAE")), \(count(status.views.count, "view"))")
     }
 
     private static func failures(_ status: Saed_StatusReply) -> Finding {

@@ -58,8 +58,8 @@ public enum Offer: Sendable {
         case .ranges: return ViewNames(try client.list(.views(.init())).views.views.map(\.name)).ranges
         case .adapters: return try client.list(.adapters(.init())).adapters.adapters.map(\.name).filter { $0 != "base" }
         case .models: return try client.list(.models(.init())).models.models.map(\.name)
-        case .saes: return try client.list(.saes(.init())).saes.saes.map(\.name)
-        case .controls: return try client.list(.saes(.init())).saes.saes.filter { !$0.controlOf.isEmpty }.map(\.name)
+        case .saes: return try client.list(.saes(.init())).saes.saes.filter { !$0.automatic }.map(\.name)
+        case .controls: return try client.list(.saes(.init())).saes.saes.filter { !$0.controlOf.isEmpty && !$0.automatic }.map(\.name)
         case .classes: return try classes(client)
         case .images: return FileNames(drop: try client.drop()).images(typed)
         case .labels: return FileNames(drop: try client.drop()).labels

@@ -206,6 +206,7 @@ extension Store {
         let turned = images.withLock { table in
             changed.filter { table.set($0.id.rawValue, label: $0.label, absent: $0.absent) }
         }
+        noteImageChange()
         noteChange()
         if !turned.isEmpty { follow(turned.map { ($0.id, !$0.absent) }) }
         return value

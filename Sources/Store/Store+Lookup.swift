@@ -104,6 +104,22 @@ extension Store {
         max(0, imageCount - (try counts(of: view).images))
     }
 
+    /// The data sets of images that lie in one: the folder in `datasets/` of the earliest such path.
+    package func datasets() throws(StoreError) -> [ImageRecord.ID: String] {
+        try catalog.read { db in
+            var sets: [ImageRecord.ID: String] = [:]
+            // '0' is the byte after '/'; what comes after "datasets/" begins at 10.
+            let rows = try Row.fetchCursor(
+                db,
+                sql: """
+                    SELECT image, substr(path, 10, instr(substr(path, 10), '/') - 1) FROM paths
+                    WHERE path >= 'datasets/' AND path < 'datasets0' ORDER BY id DESC
+                    """)
+            while let row = try rows.next() { sets[row[0]] = row[1] as String }
+            return sets
+        }
+    }
+
     public func pathCount() throws(StoreError) -> Int {
         try catalog.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM paths") ?? 0 }
     }

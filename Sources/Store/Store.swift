@@ -94,6 +94,7 @@ public final class Store: Sendable {
     private struct State { var views: [ViewRecord.ID: ViewStore] = [:]; var readers: [String: File] = [:]; var closed = false }
     private let state = Mutex(State())
     private let changes = Atomic<UInt64>(0)
+    private let imageChanges = Atomic<UInt64>(0)
     private let damage = Mutex<Set<DamagedSnapshot>>([])
 
     /// Opens a store, making it where there is none. Cuts off what a crash left uncommitted.
@@ -181,6 +182,10 @@ public final class Store: Sendable {
     /// Grows with every commit that can change a statistic: what a caller caches is good while it stands still.
     public var changeCount: UInt64 { changes.load(ordering: .acquiring) }
 
+    /// Counts changes of images, their paths and labels alone.
+    package var imageChangeCount: UInt64 { imageChanges.load(ordering: .acquiring) }
+
+    func noteImageChange() { imageChanges.add(1, ordering: .acquiringAndReleasing) }
     func noteChange() { changes.add(1, ordering: .acquiringAndReleasing) }
 
     /// Snapshots that were met damaged since opening. `discardDamaged` makes their images lack a snapshot again.

@@ -20,7 +20,8 @@ struct Wait: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Wait until nothing is queued, back-fills included.",
         discussion: """
-            Exits with 1 when the time is up first, naming what is still queued.
+            Exits with 1 when the time is up first, naming what is still queued. For the controls of random directions \
+            that saed makes by itself, when nothing else is to do, it waits with --controls only.
 
               saectl wait --timeout 60
             """)
@@ -29,6 +30,9 @@ struct Wait: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("Give up after this many seconds.", valueName: "seconds"))
     var timeout: Double?
 
+    @Flag(name: .long, help: "Also until the controls are there that saed makes by itself.")
+    var controls = false
+
     func validate() throws {
         if let timeout, !(0...1e9).contains(timeout) { throw ValidationError("--timeout is a number of seconds, 0 to 1e9, not \(timeout)") }
     }
@@ -36,6 +40,7 @@ struct Wait: ParsableCommand {
     func run() throws {
         var request = Saed_WaitRequest()
         if let timeout { request.timeoutMs = UInt64(timeout * 1000) }
+        request.controls = controls
         var bar = ProgressBar(unit: "images")
         let reply = try common.connect().ask(Saed_Request(.wait(request))) { progress in
             bar.show(progress)

@@ -194,7 +194,7 @@ enum Sample {
     }
 
     static let adapters: [Saed_AdapterInfo] = [
-        .with { ($0.name, $0.model, $0.method, $0.state, $0.snapshots, $0.embedded) = ("base", "scenes", "base", "active", 1200, true) },
+        .with { ($0.name, $0.model, $0.method, $0.state, $0.snapshots) = ("base", "scenes", "base", "active", 1200) },
         .with {
             ($0.name, $0.model, $0.method, $0.state, $0.snapshots, $0.queued) = ("maple", "scenes", "maple", "active", 800, 400)
             ($0.prompts, $0.visionDepth, $0.textPrompts, $0.textDepth, $0.parameters) = (2, 3, 2, 3, 12345)

@@ -79,7 +79,7 @@ function whisker(value, interval, low, high, tone) {
   const { table } = sortable(data.figures, [
     { title: "What", first: true, cell: (f) => text(f[0]) },
     { title: "Overlap", n: true, cell: (f) => percent(f[1]) },
-    { title: h("span", { class: "unseen" }, "drawn"), cell: (f) => whisker(f[1], f[2], low, high, f === data.figures[0] ? "c-adapted" : "c-faint") },
+    { title: h("span", { class: "unseen" }, "drawn"), cell: (f) => whisker(f[1], f[2], low, high, /^finding/.test(text(f[0])) ? "c-adapted" : "c-faint") },
     { title: "95 %", n: true, cell: (f) => within(f[2], (v) => fixed(v * 100, 1)) },
     { title: "Cosine", n: true, cell: (f) => fixed(f[3], 3) },
     { title: "Re-assigned", n: true, cell: (f) => fixed(f[4], 1) },
@@ -114,10 +114,10 @@ function whisker(value, interval, low, high, tone) {
     let last = -99;
     for (const o of p) if (x(o[0]) - last > 26) { last = x(o[0]); svg.append(s("text", { x: last, y: bottom + 18, "text-anchor": "middle" }, o[0])); }
     const ends = [];
-    [["c-faint", 2, "by chance"], ["c-ink", 3, "random directions"], ["c-adapted", 1, "both views"]].forEach(([tone, at, name]) => {
+    [["c-faint", 2, "by chance"], ["c-ink", 3, "random directions"], ["c-faint", 4, "same images"], ["c-adapted", 1, "both views"]].forEach(([tone, at, name]) => {
       const known = p.filter((o) => o[at] !== null);
       if (known.length === 0) return;
-      svg.append(s("path", { class: tone + " line", style: at === 3 ? { "stroke-dasharray": "4 3" } : {}, d: known.map((o, i) => (i ? "L" : "M") + x(o[0]) + " " + y(o[at])).join("") }));
+      svg.append(s("path", { class: tone + " line", style: at > 2 ? { "stroke-dasharray": "4 3" } : {}, d: known.map((o, i) => (i ? "L" : "M") + x(o[0]) + " " + y(o[at])).join("") }));
       ends.push([y(known[known.length - 1][at]), tone, name]);
     });
     ends.sort((a, b) => a[0] - b[0]).forEach((end, i) => {

@@ -1910,6 +1910,9 @@ public nonisolated struct Saed_WaitRequest: Sendable {
   /// Clears the value of `timeoutMs`. Subsequent reads from it will return its default value.
   public mutating func clearTimeoutMs() {self._timeoutMs = nil}
 
+  /// Also until the controls that are made by themselves are made, for which otherwise nobody waits.
+  public var controls: Bool = false
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -2943,12 +2946,6 @@ public nonisolated struct Saed_AdapterInfo: @unchecked Sendable {
     set {_uniqueStorage()._classPosition = newValue}
   }
 
-  /// Built into saed.
-  public var embedded: Bool {
-    get {_storage._embedded}
-    set {_uniqueStorage()._embedded = newValue}
-  }
-
   /// Over its views: images that have a snapshot, and that still wait for one.
   public var snapshots: UInt64 {
     get {_storage._snapshots}
@@ -3059,6 +3056,14 @@ public nonisolated struct Saed_SaeInfo: Sendable {
 
   /// A control: random directions, with the density of this SAE. Empty: it is none.
   public var controlOf: String = String()
+
+  /// This control was made by itself. It covers a sample of the images and is no part of a name that is left open, or given.
+  public var automatic: Bool = false
+
+  /// Of the images that it is to cover, those that it has under every view; and how many these are. 0: it is not automatic.
+  public var controlImages: UInt64 = 0
+
+  public var controlImagesWanted: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -3495,11 +3500,22 @@ public nonisolated struct Saed_OverlapPoint: Sendable {
   /// Clears the value of `control`. Subsequent reads from it will return its default value.
   public mutating func clearControl() {self._control = nil}
 
+  /// `share` on the control's images. Absent: there is no control, or it is on the finding's.
+  public var sameImages: Double {
+    get {_sameImages ?? 0}
+    set {_sameImages = newValue}
+  }
+  /// Returns true if `sameImages` has been explicitly set.
+  public var hasSameImages: Bool {self._sameImages != nil}
+  /// Clears the value of `sameImages`. Subsequent reads from it will return its default value.
+  public mutating func clearSameImages() {self._sameImages = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _control: Double? = nil
+  fileprivate var _sameImages: Double? = nil
 }
 
 /// One latent on the tokens of one kind.
@@ -3724,11 +3740,61 @@ public nonisolated struct Saed_CompareReply: @unchecked Sendable {
     set {_uniqueStorage()._k = newValue}
   }
 
+  /// What stands beside the finding as its control, or why nothing does yet.
+  public var control: Saed_Control {
+    get {_storage._control ?? Saed_Control()}
+    set {_uniqueStorage()._control = newValue}
+  }
+  /// Returns true if `control` has been explicitly set.
+  public var hasControl: Bool {_storage._control != nil}
+  /// Clears the value of `control`. Subsequent reads from it will return its default value.
+  public mutating func clearControl() {_uniqueStorage()._control = nil}
+
+  /// `cosine` on the control's images. Absent: there is no control, or it is on the finding's.
+  public var sameImagesCosine: Double {
+    get {_storage._sameImagesCosine ?? 0}
+    set {_uniqueStorage()._sameImagesCosine = newValue}
+  }
+  /// Returns true if `sameImagesCosine` has been explicitly set.
+  public var hasSameImagesCosine: Bool {_storage._sameImagesCosine != nil}
+  /// Clears the value of `sameImagesCosine`. Subsequent reads from it will return its default value.
+  public mutating func clearSameImagesCosine() {_uniqueStorage()._sameImagesCosine = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// A control of random directions beside a finding: the same question, asked of an SAE that learned nothing.
+public nonisolated struct Saed_Control: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The control's view of the adapted side. Empty: there is none.
+  public var view: String = String()
+
+  /// Made by itself, on a sample of the images.
+  public var automatic: Bool = false
+
+  /// Of the images that were asked about, those that the control has in both views: its figures, where there are any, stand
+  /// on these. Below `wanted` it is still being made.
+  public var images: UInt64 = 0
+
+  /// Those that it is to have: all, or those of the sample.
+  public var wanted: UInt64 = 0
+
+  /// The control's figures are in the answer.
+  public var shown: Bool = false
+
+  /// All this in a sentence, for people.
+  public var text: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
 }
 
 public nonisolated struct Saed_RemapRequest: Sendable {
@@ -4032,7 +4098,8 @@ public nonisolated struct Saed_RemapFigures: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// "finding", "shuffled labels", "random directions".
+  /// "finding", "shuffled labels", "finding, same images": on those of the control, where these are not all,
+  /// "random directions".
   public var what: String = String()
 
   /// Means over classes.
@@ -4057,6 +4124,9 @@ public nonisolated struct Saed_RemapFigures: Sendable {
   public var left: Double = 0
 
   public var groups: [Saed_GroupFigures] = []
+
+  /// On which it stands. 0: not told (by older ones).
+  public var images: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -4190,6 +4260,16 @@ public nonisolated struct Saed_RemapReply: @unchecked Sendable {
     get {_storage._notes}
     set {_uniqueStorage()._notes = newValue}
   }
+
+  /// As in CompareReply.
+  public var control: Saed_Control {
+    get {_storage._control ?? Saed_Control()}
+    set {_uniqueStorage()._control = newValue}
+  }
+  /// Returns true if `control` has been explicitly set.
+  public var hasControl: Bool {_storage._control != nil}
+  /// Clears the value of `control`. Subsequent reads from it will return its default value.
+  public mutating func clearControl() {_uniqueStorage()._control = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -8925,7 +9005,7 @@ nonisolated extension Saed_StoreInfo: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension Saed_WaitRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".WaitRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}timeout_ms\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}timeout_ms\0\u{1}controls\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -8934,6 +9014,7 @@ nonisolated extension Saed_WaitRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self._timeoutMs) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.controls) }()
       default: break
       }
     }
@@ -8947,11 +9028,15 @@ nonisolated extension Saed_WaitRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
     try { if let v = self._timeoutMs {
       try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
     } }()
+    if self.controls != false {
+      try visitor.visitSingularBoolField(value: self.controls, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Saed_WaitRequest, rhs: Saed_WaitRequest) -> Bool {
     if lhs._timeoutMs != rhs._timeoutMs {return false}
+    if lhs.controls != rhs.controls {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -10458,7 +10543,7 @@ nonisolated extension Saed_ModelInfo: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension Saed_AdapterInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".AdapterInfo"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}model\0\u{1}method\0\u{1}prompts\0\u{3}vision_depth\0\u{3}text_prompts\0\u{3}text_depth\0\u{1}path\0\u{3}content_hash\0\u{1}state\0\u{1}parameters\0\u{3}added_ms\0\u{1}views\0\u{3}shares_with\0\u{3}class_position\0\u{1}embedded\0\u{1}snapshots\0\u{1}queued\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}model\0\u{1}method\0\u{1}prompts\0\u{3}vision_depth\0\u{3}text_prompts\0\u{3}text_depth\0\u{1}path\0\u{3}content_hash\0\u{1}state\0\u{1}parameters\0\u{3}added_ms\0\u{1}views\0\u{3}shares_with\0\u{3}class_position\0\u{2}\u{2}snapshots\0\u{1}queued\0\u{b}embedded\0\u{c}\u{10}\u{1}")
 
   fileprivate class _StorageClass {
     var _name: String = String()
@@ -10476,7 +10561,6 @@ nonisolated extension Saed_AdapterInfo: SwiftProtobuf.Message, SwiftProtobuf._Me
     var _views: [Saed_ViewName] = []
     var _sharesWith: String = String()
     var _classPosition: String = String()
-    var _embedded: Bool = false
     var _snapshots: UInt64 = 0
     var _queued: UInt64 = 0
 
@@ -10504,7 +10588,6 @@ nonisolated extension Saed_AdapterInfo: SwiftProtobuf.Message, SwiftProtobuf._Me
       _views = source._views
       _sharesWith = source._sharesWith
       _classPosition = source._classPosition
-      _embedded = source._embedded
       _snapshots = source._snapshots
       _queued = source._queued
     }
@@ -10540,7 +10623,6 @@ nonisolated extension Saed_AdapterInfo: SwiftProtobuf.Message, SwiftProtobuf._Me
         case 13: try { try decoder.decodeRepeatedMessageField(value: &_storage._views) }()
         case 14: try { try decoder.decodeSingularStringField(value: &_storage._sharesWith) }()
         case 15: try { try decoder.decodeSingularStringField(value: &_storage._classPosition) }()
-        case 16: try { try decoder.decodeSingularBoolField(value: &_storage._embedded) }()
         case 17: try { try decoder.decodeSingularUInt64Field(value: &_storage._snapshots) }()
         case 18: try { try decoder.decodeSingularUInt64Field(value: &_storage._queued) }()
         default: break
@@ -10596,9 +10678,6 @@ nonisolated extension Saed_AdapterInfo: SwiftProtobuf.Message, SwiftProtobuf._Me
       if !_storage._classPosition.isEmpty {
         try visitor.visitSingularStringField(value: _storage._classPosition, fieldNumber: 15)
       }
-      if _storage._embedded != false {
-        try visitor.visitSingularBoolField(value: _storage._embedded, fieldNumber: 16)
-      }
       if _storage._snapshots != 0 {
         try visitor.visitSingularUInt64Field(value: _storage._snapshots, fieldNumber: 17)
       }
@@ -10629,7 +10708,6 @@ nonisolated extension Saed_AdapterInfo: SwiftProtobuf.Message, SwiftProtobuf._Me
         if _storage._views != rhs_storage._views {return false}
         if _storage._sharesWith != rhs_storage._sharesWith {return false}
         if _storage._classPosition != rhs_storage._classPosition {return false}
-        if _storage._embedded != rhs_storage._embedded {return false}
         if _storage._snapshots != rhs_storage._snapshots {return false}
         if _storage._queued != rhs_storage._queued {return false}
         return true
@@ -10766,7 +10844,7 @@ nonisolated extension Saed_ModelAddReply: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension Saed_SaeInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".SaeInfo"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}model\0\u{1}hook\0\u{1}path\0\u{3}content_hash\0\u{1}architecture\0\u{1}width\0\u{1}latents\0\u{3}added_ms\0\u{1}embedded\0\u{3}control_of\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}model\0\u{1}hook\0\u{1}path\0\u{3}content_hash\0\u{1}architecture\0\u{1}width\0\u{1}latents\0\u{3}added_ms\0\u{1}embedded\0\u{3}control_of\0\u{1}automatic\0\u{3}control_images\0\u{3}control_images_wanted\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -10785,6 +10863,9 @@ nonisolated extension Saed_SaeInfo: SwiftProtobuf.Message, SwiftProtobuf._Messag
       case 9: try { try decoder.decodeSingularInt64Field(value: &self.addedMs) }()
       case 10: try { try decoder.decodeSingularBoolField(value: &self.embedded) }()
       case 11: try { try decoder.decodeSingularStringField(value: &self.controlOf) }()
+      case 12: try { try decoder.decodeSingularBoolField(value: &self.automatic) }()
+      case 13: try { try decoder.decodeSingularUInt64Field(value: &self.controlImages) }()
+      case 14: try { try decoder.decodeSingularUInt64Field(value: &self.controlImagesWanted) }()
       default: break
       }
     }
@@ -10824,6 +10905,15 @@ nonisolated extension Saed_SaeInfo: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if !self.controlOf.isEmpty {
       try visitor.visitSingularStringField(value: self.controlOf, fieldNumber: 11)
     }
+    if self.automatic != false {
+      try visitor.visitSingularBoolField(value: self.automatic, fieldNumber: 12)
+    }
+    if self.controlImages != 0 {
+      try visitor.visitSingularUInt64Field(value: self.controlImages, fieldNumber: 13)
+    }
+    if self.controlImagesWanted != 0 {
+      try visitor.visitSingularUInt64Field(value: self.controlImagesWanted, fieldNumber: 14)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -10839,6 +10929,9 @@ nonisolated extension Saed_SaeInfo: SwiftProtobuf.Message, SwiftProtobuf._Messag
     if lhs.addedMs != rhs.addedMs {return false}
     if lhs.embedded != rhs.embedded {return false}
     if lhs.controlOf != rhs.controlOf {return false}
+    if lhs.automatic != rhs.automatic {return false}
+    if lhs.controlImages != rhs.controlImages {return false}
+    if lhs.controlImagesWanted != rhs.controlImagesWanted {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -11601,7 +11694,7 @@ nonisolated extension Saed_CompareRequest: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension Saed_OverlapPoint: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".OverlapPoint"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}k\0\u{1}shared\0\u{1}share\0\u{3}expected_by_chance\0\u{1}control\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}k\0\u{1}shared\0\u{1}share\0\u{3}expected_by_chance\0\u{1}control\0\u{3}same_images\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -11614,6 +11707,7 @@ nonisolated extension Saed_OverlapPoint: SwiftProtobuf.Message, SwiftProtobuf._M
       case 3: try { try decoder.decodeSingularDoubleField(value: &self.share) }()
       case 4: try { try decoder.decodeSingularDoubleField(value: &self.expectedByChance) }()
       case 5: try { try decoder.decodeSingularDoubleField(value: &self._control) }()
+      case 6: try { try decoder.decodeSingularDoubleField(value: &self._sameImages) }()
       default: break
       }
     }
@@ -11639,6 +11733,9 @@ nonisolated extension Saed_OverlapPoint: SwiftProtobuf.Message, SwiftProtobuf._M
     try { if let v = self._control {
       try visitor.visitSingularDoubleField(value: v, fieldNumber: 5)
     } }()
+    try { if let v = self._sameImages {
+      try visitor.visitSingularDoubleField(value: v, fieldNumber: 6)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -11648,6 +11745,7 @@ nonisolated extension Saed_OverlapPoint: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.share != rhs.share {return false}
     if lhs.expectedByChance != rhs.expectedByChance {return false}
     if lhs._control != rhs._control {return false}
+    if lhs._sameImages != rhs._sameImages {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -11822,7 +11920,7 @@ nonisolated extension Saed_PublishedChange: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension Saed_CompareReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".CompareReply"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}base\0\u{1}adapted\0\u{1}scope\0\u{1}images\0\u{3}only_base\0\u{3}only_adapted\0\u{1}overlap\0\u{1}gained\0\u{1}lost\0\u{1}changed\0\u{1}cosine\0\u{1}definitions\0\u{1}notes\0\u{3}control_cosine\0\u{3}control_view\0\u{1}k\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}base\0\u{1}adapted\0\u{1}scope\0\u{1}images\0\u{3}only_base\0\u{3}only_adapted\0\u{1}overlap\0\u{1}gained\0\u{1}lost\0\u{1}changed\0\u{1}cosine\0\u{1}definitions\0\u{1}notes\0\u{3}control_cosine\0\u{3}control_view\0\u{1}k\0\u{1}control\0\u{3}same_images_cosine\0")
 
   fileprivate class _StorageClass {
     var _base: Saed_ViewName? = nil
@@ -11841,6 +11939,8 @@ nonisolated extension Saed_CompareReply: SwiftProtobuf.Message, SwiftProtobuf._M
     var _controlCosine: Double? = nil
     var _controlView: String = String()
     var _k: UInt32 = 0
+    var _control: Saed_Control? = nil
+    var _sameImagesCosine: Double? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -11867,6 +11967,8 @@ nonisolated extension Saed_CompareReply: SwiftProtobuf.Message, SwiftProtobuf._M
       _controlCosine = source._controlCosine
       _controlView = source._controlView
       _k = source._k
+      _control = source._control
+      _sameImagesCosine = source._sameImagesCosine
     }
   }
 
@@ -11901,6 +12003,8 @@ nonisolated extension Saed_CompareReply: SwiftProtobuf.Message, SwiftProtobuf._M
         case 14: try { try decoder.decodeSingularDoubleField(value: &_storage._controlCosine) }()
         case 15: try { try decoder.decodeSingularStringField(value: &_storage._controlView) }()
         case 16: try { try decoder.decodeSingularUInt32Field(value: &_storage._k) }()
+        case 17: try { try decoder.decodeSingularMessageField(value: &_storage._control) }()
+        case 18: try { try decoder.decodeSingularDoubleField(value: &_storage._sameImagesCosine) }()
         default: break
         }
       }
@@ -11961,6 +12065,12 @@ nonisolated extension Saed_CompareReply: SwiftProtobuf.Message, SwiftProtobuf._M
       if _storage._k != 0 {
         try visitor.visitSingularUInt32Field(value: _storage._k, fieldNumber: 16)
       }
+      try { if let v = _storage._control {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
+      } }()
+      try { if let v = _storage._sameImagesCosine {
+        try visitor.visitSingularDoubleField(value: v, fieldNumber: 18)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -11986,10 +12096,67 @@ nonisolated extension Saed_CompareReply: SwiftProtobuf.Message, SwiftProtobuf._M
         if _storage._controlCosine != rhs_storage._controlCosine {return false}
         if _storage._controlView != rhs_storage._controlView {return false}
         if _storage._k != rhs_storage._k {return false}
+        if _storage._control != rhs_storage._control {return false}
+        if _storage._sameImagesCosine != rhs_storage._sameImagesCosine {return false}
         return true
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Saed_Control: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Control"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}view\0\u{1}automatic\0\u{1}images\0\u{1}wanted\0\u{1}shown\0\u{1}text\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.view) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.automatic) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.images) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.wanted) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.shown) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.text) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.view.isEmpty {
+      try visitor.visitSingularStringField(value: self.view, fieldNumber: 1)
+    }
+    if self.automatic != false {
+      try visitor.visitSingularBoolField(value: self.automatic, fieldNumber: 2)
+    }
+    if self.images != 0 {
+      try visitor.visitSingularUInt64Field(value: self.images, fieldNumber: 3)
+    }
+    if self.wanted != 0 {
+      try visitor.visitSingularUInt64Field(value: self.wanted, fieldNumber: 4)
+    }
+    if self.shown != false {
+      try visitor.visitSingularBoolField(value: self.shown, fieldNumber: 5)
+    }
+    if !self.text.isEmpty {
+      try visitor.visitSingularStringField(value: self.text, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Saed_Control, rhs: Saed_Control) -> Bool {
+    if lhs.view != rhs.view {return false}
+    if lhs.automatic != rhs.automatic {return false}
+    if lhs.images != rhs.images {return false}
+    if lhs.wanted != rhs.wanted {return false}
+    if lhs.shown != rhs.shown {return false}
+    if lhs.text != rhs.text {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -12421,7 +12588,7 @@ nonisolated extension Saed_ExplainedShare: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension Saed_RemapFigures: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RemapFigures"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}what\0\u{1}overlap\0\u{3}overlap_interval\0\u{1}cosine\0\u{1}reassigned\0\u{3}newly_used\0\u{1}left\0\u{1}groups\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}what\0\u{1}overlap\0\u{3}overlap_interval\0\u{1}cosine\0\u{1}reassigned\0\u{3}newly_used\0\u{1}left\0\u{1}groups\0\u{1}images\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -12437,6 +12604,7 @@ nonisolated extension Saed_RemapFigures: SwiftProtobuf.Message, SwiftProtobuf._M
       case 6: try { try decoder.decodeSingularDoubleField(value: &self.newlyUsed) }()
       case 7: try { try decoder.decodeSingularDoubleField(value: &self.left) }()
       case 8: try { try decoder.decodeRepeatedMessageField(value: &self.groups) }()
+      case 9: try { try decoder.decodeSingularUInt64Field(value: &self.images) }()
       default: break
       }
     }
@@ -12471,6 +12639,9 @@ nonisolated extension Saed_RemapFigures: SwiftProtobuf.Message, SwiftProtobuf._M
     if !self.groups.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.groups, fieldNumber: 8)
     }
+    if self.images != 0 {
+      try visitor.visitSingularUInt64Field(value: self.images, fieldNumber: 9)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -12483,6 +12654,7 @@ nonisolated extension Saed_RemapFigures: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.newlyUsed != rhs.newlyUsed {return false}
     if lhs.left != rhs.left {return false}
     if lhs.groups != rhs.groups {return false}
+    if lhs.images != rhs.images {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -12490,7 +12662,7 @@ nonisolated extension Saed_RemapFigures: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension Saed_RemapReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RemapReply"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}base\0\u{1}adapted\0\u{1}scope\0\u{1}images\0\u{3}left_out\0\u{1}k\0\u{1}seed\0\u{3}base_accuracy\0\u{3}adapted_accuracy\0\u{3}base_interval\0\u{3}adapted_interval\0\u{1}change\0\u{3}change_interval\0\u{1}classes\0\u{1}latents\0\u{1}figures\0\u{1}explained\0\u{1}definitions\0\u{1}notes\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}base\0\u{1}adapted\0\u{1}scope\0\u{1}images\0\u{3}left_out\0\u{1}k\0\u{1}seed\0\u{3}base_accuracy\0\u{3}adapted_accuracy\0\u{3}base_interval\0\u{3}adapted_interval\0\u{1}change\0\u{3}change_interval\0\u{1}classes\0\u{1}latents\0\u{1}figures\0\u{1}explained\0\u{1}definitions\0\u{1}notes\0\u{1}control\0")
 
   fileprivate class _StorageClass {
     var _base: Saed_ViewName? = nil
@@ -12512,6 +12684,7 @@ nonisolated extension Saed_RemapReply: SwiftProtobuf.Message, SwiftProtobuf._Mes
     var _explained: [Saed_ExplainedShare] = []
     var _definitions: [String] = []
     var _notes: [String] = []
+    var _control: Saed_Control? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -12541,6 +12714,7 @@ nonisolated extension Saed_RemapReply: SwiftProtobuf.Message, SwiftProtobuf._Mes
       _explained = source._explained
       _definitions = source._definitions
       _notes = source._notes
+      _control = source._control
     }
   }
 
@@ -12578,6 +12752,7 @@ nonisolated extension Saed_RemapReply: SwiftProtobuf.Message, SwiftProtobuf._Mes
         case 17: try { try decoder.decodeRepeatedMessageField(value: &_storage._explained) }()
         case 18: try { try decoder.decodeRepeatedStringField(value: &_storage._definitions) }()
         case 19: try { try decoder.decodeRepeatedStringField(value: &_storage._notes) }()
+        case 20: try { try decoder.decodeSingularMessageField(value: &_storage._control) }()
         default: break
         }
       }
@@ -12647,6 +12822,9 @@ nonisolated extension Saed_RemapReply: SwiftProtobuf.Message, SwiftProtobuf._Mes
       if !_storage._notes.isEmpty {
         try visitor.visitRepeatedStringField(value: _storage._notes, fieldNumber: 19)
       }
+      try { if let v = _storage._control {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -12675,6 +12853,7 @@ nonisolated extension Saed_RemapReply: SwiftProtobuf.Message, SwiftProtobuf._Mes
         if _storage._explained != rhs_storage._explained {return false}
         if _storage._definitions != rhs_storage._definitions {return false}
         if _storage._notes != rhs_storage._notes {return false}
+        if _storage._control != rhs_storage._control {return false}
         return true
       }
       if !storagesAreEqual {return false}
