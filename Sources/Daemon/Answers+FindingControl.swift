@@ -52,12 +52,12 @@ struct FindingControl {
         if let reason { return "control: \(reason)" }
         let name = "random directions" + (isAutomatic ? "" : pair.map { " ('\($0.adapted.name.sae)')" } ?? "")
         let full = isAutomatic ? "saectl sae random NAME --like \(like) makes one of all images" : ""
-        guard wanted > 0 else { return "control: \(name), on a sample that has none of these images; \(full)" }
+        guard wanted > 0 else { return "control: \(name), on a sample that has \(all == 1 ? "not this image" : "none of these images"); \(full)" }
         guard isShown else {
             return "control: \(name), being made: \(images.count) of \(count(wanted)) (saectl wait --controls)"
         }
         guard counted > 0 else { return "control: \(name), on a sample that has no image of these classes; \(full)" }
-        if isWhole { return "control: \(name), on the same \(count(counted))" }
+        if isWhole { return "control: \(name), on the same \(counted == 1 ? "image" : count(counted))" }
         var text = "control: \(name), on \(counted) of the \(count(all))"
         if isAutomatic { text += ", a sample spread over data sets and labels" }
         if images.count < wanted { text += ", still being made: \(images.count) of \(wanted)" }

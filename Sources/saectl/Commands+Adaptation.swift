@@ -45,7 +45,8 @@ struct Compare: ParsableCommand {
             Latents are ranked in each view by tokens over tau: class token and patches on which they have more than \
             0.2, over the images that have a snapshot in both views. Frequency is the share of the tokens of a kind \
             on which a latent is active, mean its mean over those. BY CHANCE is what two unrelated draws would share, \
-            CONTROL the same figure of an SAE of random directions (`saectl sae random`), where there is one. \
+            CONTROL the same figure of an SAE of random directions. That comes by itself, in idle times, on a sample of the \
+            images: SAME IMAGES is SHARE on these, where they are not all. `saectl sae random` makes one of all images. \
             --as-published counts tokens of all kinds, prompts too, as the paper does.
 
               saectl compare base..maple --dataset shifted
@@ -97,8 +98,10 @@ struct Remap: ParsableCommand {
             the first's, but were another class's; NEW ones were no class's; LEFT ones were only the first view's. \
             HIGH, LOW, RISES, FALLS are the paper's groups. What the gain rests on is measured by setting the latents \
             of a group back to their base values on each image and answering again, the SAE's error term kept: \
-            `random latents` is its control. Shuffled labels and an SAE of random directions (`saectl sae random`) \
-            stand beside the finding. Intervals: 95 %, bootstrap (classes: paired), the same for the same --seed.
+            `random latents` is its control. Shuffled labels and an SAE of random directions \
+            stand beside the finding; the latter comes by itself, in idle times, on a sample of the images, and "finding, \
+            same images" is the finding on these. What the gain rests on is measured on at most 512 images, drawn evenly \
+            over the classes. Intervals: 95 %, bootstrap (classes: paired), the same for the same --seed.
 
               saectl remap base..maple --dataset shifted
             """)
@@ -126,7 +129,7 @@ struct Remap: ParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("The SAE of random directions that is the control (default: one made like the views' SAE).", valueName: "sae"), completion: .offer(.controls))
+        help: ArgumentHelp("The SAE of random directions that is the control (default: one made like the views' SAE, else the automatic one).", valueName: "sae"), completion: .offer(.controls))
     var control: String?
 
     @Flag(name: .long, help: "The paper's definitions instead: tokens of all kinds.")

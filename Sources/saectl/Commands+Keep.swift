@@ -92,7 +92,8 @@ struct SaeRandom: ParsableCommand {
         abstract: "Make a control: an SAE of random directions whose latents are active as often as those of another.",
         discussion: """
             What `remap` or `compare` finds with a trained SAE and also with this one says nothing about the trained \
-            one's concepts. Images in the store are encoded with it; --control of `remap` names it.
+            one's concepts. One on a sample of the images comes by itself; with this one all images are encoded, and it \
+            stands in that one's place. --control of `remap` names it.
 
               saectl sae random chance --like patchsae
             """)

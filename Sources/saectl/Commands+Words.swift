@@ -154,7 +154,7 @@ struct Report: ParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("The SAE of random directions that is the control (default: one made like the views' SAE).", valueName: "sae"), completion: .offer(.controls))
+        help: ArgumentHelp("The SAE of random directions that is the control (default: one made like the views' SAE, else the automatic one).", valueName: "sae"), completion: .offer(.controls))
     var control: String?
 
     @Flag(name: .long, help: "Leave out what the gain rests on, the part that runs the model most.")

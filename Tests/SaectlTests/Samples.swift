@@ -44,15 +44,22 @@ enum Sample {
         for (k, shared, chance, control) in [(1, 0, 0.0002, nil), (10, 6, 0.0021, 0.9), (100, 81, 0.021, 0.97)] as [(UInt32, UInt32, Double, Double?)] {
             $0.overlap.append(.with {
                 ($0.k, $0.shared, $0.share, $0.expectedByChance) = (k, shared, Double(shared) / Double(k), chance)
-                if let control { $0.control = control }
+                if let control { ($0.control, $0.sameImages) = (control, control - 0.3) }
             })
         }
+        // An automatic one, on some of the images.
+        $0.control = .with {
+            ($0.view, $0.automatic, $0.images, $0.wanted, $0.shown) = ("scenes/maple/scenes~random", true, 48, 64, true)
+            $0.text =
+                "control: random directions, on 48 of the 128 images, a sample spread over data sets and labels, still being made: 48 of 64; 'same images' is the finding on these"
+        }
+        $0.sameImagesCosine = 0.8412
         $0.gained = [change(4321, ranks: (0, 3), counts: (0, 812)), change(7, ranks: (1204, 88), counts: (2, 41))]
         $0.changed = [change(4321, ranks: (0, 3), counts: (0, 812))]
         $0.cosine = 0.8342
         $0.controlCosine = 0.99
         $0.k = 100
-        $0.controlView = "scenes/maple/random"
+        $0.controlView = "scenes/maple/scenes~random"
         $0.definitions = [
             "A latent's count: tokens (class and patches, prompts never) on which it has more than 0.2, over images that have a snapshot in both views.",
             "By chance: k / latents active in either view.",
@@ -98,9 +105,17 @@ enum Sample {
             },
             .with { ($0.latent, $0.left, $0.classesBefore, $0.classesAfter, $0.cosine) = (12, ["star"], 11, 10, 0.97) },
         ]
-        for (what, overlap) in [("finding", 0.62), ("shuffled labels", 0.93), ("random directions", 0.97)] {
+        $0.control = .with {
+            ($0.view, $0.images, $0.wanted, $0.shown, $0.text) = (
+                "scenes/maple/chance", 1200, 2400, true,
+                "control: random directions ('chance'), on 1200 of the 2400 images, still being made: 1200 of 2400; 'same images' is the finding on these"
+            )
+        }
+        for (what, overlap, images) in [
+            ("finding", 0.62, 2400), ("shuffled labels", 0.93, 2400), ("finding, same images", 0.6, 1200), ("random directions", 0.97, 1200),
+        ] as [(String, Double, UInt64)] {
             $0.figures.append(.with {
-                ($0.what, $0.overlap, $0.cosine) = (what, overlap, overlap + 0.02)
+                ($0.what, $0.overlap, $0.cosine, $0.images) = (what, overlap, overlap + 0.02, images)
                 if what != "random directions" { $0.overlapInterval = interval(overlap - 0.03, overlap + 0.03) }
                 ($0.reassigned, $0.newlyUsed, $0.left) = (15.25, 3.75, 19)
                 $0.groups = what == "random directions"
@@ -127,7 +142,7 @@ enum Sample {
         $0.classes = [label("star", (0.92, 0.92), moves: [change(12, ranks: (2, 3), counts: (700, 690))])]
         ($0.baseAccuracy, $0.adaptedAccuracy) = (0.92, 0.92)
         $0.figures = [.with { ($0.what, $0.overlap, $0.cosine) = ("finding", 1, 1) }]
-        $0.notes = ["no control: make one with `saectl sae random NAME --like scenes`"]
+        $0.control = .with { ($0.automatic, $0.wanted, $0.text) = (true, 2, "control: random directions, being made: 0 of 2 images (saectl wait --controls)") }
     }
 
     private static let points = ([(1, 0.04, 0.66), (10, 0.31, 0.4), (100, 0.62, 0.02), (0, 0.65, 0)] as [(UInt32, Double, Double)]).map { k, on, off in

@@ -2,6 +2,7 @@
 
 import Ingest
 import Store
+import Synchronization
 import Testing
 
 @Suite struct LedgerTests {
@@ -31,5 +32,22 @@ import Testing
         #expect(!ledger.claim(one, views: 1))
         ledger.unskipAll()
         #expect(ledger.skipped.isEmpty && ledger.claim(one, views: 1))
+    }
+
+    @Test func quietWorkIsNotCountedAndMakesNobodyWait() {
+        let ledger = Ledger(), heard = Mutex(0)
+        ledger.onWanted { heard.withLock { $0 += 1 } }
+        #expect(ledger.claim(.init(rawValue: 1), views: 2, quiet: true) && ledger.claim(.init(rawValue: 2), views: 1))
+        #expect(ledger.running == 1 && ledger.runningQuietly == 1)
+        // Who asks quietly for what another has does not ask to be told.
+        #expect(!ledger.claim(.init(rawValue: 2), views: 1, quiet: true))
+        ledger.finished(.init(rawValue: 2))
+        #expect(heard.withLock { $0 } == 0)
+        // Who wants what is made quietly is told when it is done.
+        #expect(!ledger.claim(.init(rawValue: 1), views: 1))
+        ledger.finished(.init(rawValue: 1))
+        #expect(ledger.runningQuietly == 1)
+        ledger.finished(.init(rawValue: 1))
+        #expect(heard.withLock { $0 } == 1 && ledger.running == 0 && ledger.runningQuietly == 0)
     }
 }
