@@ -36,19 +36,20 @@ struct FindingControl {
 
     /// - Parameters:
     ///   - images: on which the figures stand, where these are fewer than `images`.
+    ///   - of: on which the finding stands, where these are fewer than `all`.
     ///   - like: the SAE's name, for what to do.
-    func message(images counted: Int? = nil, like: String) -> Saed_Control {
+    func message(images counted: Int? = nil, of found: Int? = nil, like: String) -> Saed_Control {
         .with {
             if isShown, let pair { $0.view = pair.adapted.name.description }
             $0.automatic = isAutomatic
             $0.images = UInt64(images.count)
             $0.wanted = UInt64(wanted)
             $0.shown = isShown && counted != 0
-            $0.text = text(counted ?? images.count, like)
+            $0.text = text(counted ?? images.count, found ?? all, like)
         }
     }
 
-    private func text(_ counted: Int, _ like: String) -> String {
+    private func text(_ counted: Int, _ found: Int, _ like: String) -> String {
         if let reason { return "control: \(reason)" }
         let name = "random directions" + (isAutomatic ? "" : pair.map { " ('\($0.adapted.name.sae)')" } ?? "")
         let full = isAutomatic ? "saectl sae random NAME --like \(like) makes one of all images" : ""
@@ -58,7 +59,7 @@ struct FindingControl {
         }
         guard counted > 0 else { return "control: \(name), on a sample that has no image of these classes; \(full)" }
         if isWhole { return "control: \(name), on the same \(counted == 1 ? "image" : count(counted))" }
-        var text = "control: \(name), on \(counted) of the \(count(all))"
+        var text = "control: \(name), on \(counted) of the \(count(found))"
         if isAutomatic { text += ", a sample spread over data sets and labels" }
         if images.count < wanted { text += ", still being made: \(images.count) of \(wanted)" }
         text += "; 'same images' is the finding on these"

@@ -127,7 +127,7 @@ extension Answers {
             $0.controlOf = facts?.controlOf ?? ""
             if record.isAutomatic {
                 $0.automatic = true
-                let views = registry.automaticViews.filter { $0.sae.id == record.id }.map(\.record), sample = ingest.controls.sample
+                let views = registry.automaticViews.filter { $0.sae.id == record.id }.map(\.record), sample = ingest.controls.sampleLately
                 $0.controlImages = try views.isEmpty ? 0 : UInt64(concepts.commonImages(of: views, images: Set(sample)).count)
                 $0.controlImagesWanted = UInt64(sample.count)
             }

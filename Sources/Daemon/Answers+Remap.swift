@@ -67,7 +67,7 @@ extension Answers {
         // Of no image with a label that is a class there is nothing to tell.
         let counted = chance.flatMap { $0.images > 0 ? $0 : nil }
         var answer = message(found, counted, same)
-        answer.control = control.message(images: chance?.images, like: adapted.sae.name)
+        answer.control = control.message(images: chance?.images, of: found.images, like: adapted.sae.name)
         answer.base = message(base.name)
         answer.adapted = message(adapted.name)
         answer.scope = body.hasLabel ? "class '\(body.label)' of \(scope.text)" : scope.text

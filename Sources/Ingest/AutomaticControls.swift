@@ -94,6 +94,9 @@ public final class AutomaticControls: @unchecked Sendable {  // what changes is 
         return sample
     }
 
+    /// The same as of some moment lately, for who asks often.
+    public var sampleLately: [ImageRecord.ID] { condition.withLock { chosen?.imagesMax == imagesMaxNow ? chosen?.sample : nil } ?? sample }
+
     /// Why an SAE has no control, where it should have one and can't.
     public func trouble(of sae: SAERecord) -> String? {
         if let trouble = condition.withLock({ troubles[sae.id]?.reason }) { return trouble }
@@ -126,14 +129,18 @@ public final class AutomaticControls: @unchecked Sendable {  // what changes is 
         thread.start()
     }
 
-    /// Ends after the step in hand. The engine must have ended before, which lets go of who waits for it.
-    func stop() {
-        let isStarted = condition.withLock {
+    /// The end has begun: what fails from now on is no trouble.
+    func giveUp() {
+        condition.withLock {
             isStopping = true
             condition.broadcast()
-            return self.isStarted
         }
-        if isStarted { ended.wait() }
+    }
+
+    /// Ends after the step in hand. The engine must have ended before, which lets go of who waits for it.
+    func stop() {
+        giveUp()
+        if condition.withLock({ isStarted }) { ended.wait() }
     }
 
     /// Models, SAEs, adapters or the setting changed.
@@ -274,7 +281,10 @@ public final class AutomaticControls: @unchecked Sendable {  // what changes is 
             try? FileManager.default.removeItem(atPath: place)
             defer { try? FileManager.default.removeItem(atPath: partial) }
             _ = try maker.write(to: partial, named: plan.sae.name, hook: plan.hook)
+            // On the disk before the catalog names it.
+            for file in try FileManager.default.contentsOfDirectory(atPath: partial) { try sync("\(partial)/\(file)") }
             try FileManager.default.moveItem(atPath: partial, toPath: place)
+            try sync(folder)
             try registry.addControl(of: plan.sae, folder: place)
         } catch {
             guard !isOver else { return false }
@@ -282,6 +292,14 @@ public final class AutomaticControls: @unchecked Sendable {  // what changes is 
             onTrouble("SAE '\(plan.sae.name)' has no control of random directions: \(error); tried again in \(AutomaticControls.restText)")
         }
         return true
+    }
+
+    private func sync(_ path: String) throws {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        defer { if descriptor >= 0 { close(descriptor) } }
+        guard descriptor >= 0, fsync(descriptor) == 0 else {
+            throw IngestError(.unavailable, "'\(path)' can't be brought to the disk: \(String(cString: strerror(errno)))")
+        }
     }
 
     /// `[tokens, width]` at the plan's hook.

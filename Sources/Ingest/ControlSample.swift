@@ -8,15 +8,17 @@ import Basics
 /// labels; who has few images has all of them in. Images of no data set are one, those without a label have one. Among equals
 /// a hash of the number decides, so that an image more changes the sample by one at most, and by none the more often the
 /// more there are.
-enum ControlSample {
-    struct Image {
-        let number: Int
-        let label: Int32
-        let dataset: String?
+package enum ControlSample {
+    package struct Image {
+        package let number: Int
+        package let label: Int32
+        package let dataset: String?
+
+        package init(number: Int, label: Int32, dataset: String?) { (self.number, self.label, self.dataset) = (number, label, dataset) }
     }
 
     /// - Returns: numbers of at most `count` images. The first ones, however many, are spread in the same way.
-    static func choose(_ images: some Sequence<Image>, count: Int) -> [Int] {
+    package static func choose(_ images: some Sequence<Image>, count: Int) -> [Int] {
         guard count > 0 else { return [] }
         var sets: [String?: [Int32: [Candidate]]] = [:]
         for image in images {

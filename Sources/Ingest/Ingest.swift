@@ -170,6 +170,7 @@ public final class Ingest: Sendable {
         activity.emit(.stopping)
         // A full disk must not hold up the end.
         hindrance.giveUp()
+        controls.giveUp()
         intake.stop()
         engine.stop()
         backfill.stop()

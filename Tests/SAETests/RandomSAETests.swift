@@ -107,6 +107,19 @@ import Testing
         #expect(try hash(1) != hash(2))
     }
 
+    @Test func aSampleInPartsGivesTheSameFile() throws {
+        let (folder, whole, parts) = (try ControlFolder(), try ControlFolder(), try ControlFolder())
+        let (sae, x) = try original(folder)
+        _ = try RandomSAE.write(to: whole.path, like: sae, named: "trained", hook: HookPoint(block: 3), sample: x, rows: 200, seed: 9)
+        let maker = RandomSAEMaker(like: sae, seed: 9)
+        for (first, rows) in [(0, 120), (120, 1), (121, 79)] { maker.add(Array(x[first * RandomSAETests.d..<(first + rows) * RandomSAETests.d]), rows: rows) }
+        while maker.matchSome() {}
+        _ = try maker.write(to: parts.path, named: "trained", hook: HookPoint(block: 3))
+        for name in ["sae_weights.safetensors", "cfg.json"] {
+            #expect(FileManager.default.contentsEqual(atPath: "\(whole.path)/\(name)", andPath: "\(parts.path)/\(name)"), "\(name)")
+        }
+    }
+
     /// Rows that are all the same leave no gap to put a threshold in: some density comes out, all numbers are finite.
     @Test func equalRowsAreNoTrouble() throws {
         let (folder, target) = (try ControlFolder(), try ControlFolder())
@@ -131,17 +144,4 @@ private final class ControlFolder {
 
     init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
     deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    @Test func aSampleInPartsGivesTheSameFile() throws {
-        let (folder, whole, parts) = (try ControlFolder(), try ControlFolder(), try ControlFolder())
-        let (sae, x) = try original(folder)
-        _ = try RandomSAE.write(to: whole.path, like: sae, named: "trained", hook: HookPoint(block: 3), sample: x, rows: 200, seed: 9)
-        let maker = RandomSAEMaker(like: sae, seed: 9)
-        for (first, rows) in [(0, 120), (120, 1), (121, 79)] { maker.add(Array(x[first * RandomSAETests.d..<(first + rows) * RandomSAETests.d]), rows: rows) }
-        while maker.matchSome() {}
-        _ = try maker.write(to: parts.path, named: "trained", hook: HookPoint(block: 3))
-        for name in ["sae_weights.safetensors", "cfg.json"] {
-            #expect(FileManager.default.contentsEqual(atPath: "\(whole.path)/\(name)", andPath: "\(parts.path)/\(name)"), "\(name)")
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 import Testing
 
-@testable import Ingest
+import Ingest
 
 struct ControlSampleTests {
     /// Images 1... of labels and data sets, so many each.
