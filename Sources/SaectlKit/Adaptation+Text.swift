@@ -86,6 +86,11 @@ extension Saed_CompareReply {
     }
 }
 
+extension Saed_RemapFigures {
+    /// As short as a column asks.
+    fileprivate var title: String { what == "finding, same images" ? "same images" : what }
+}
+
 extension Saed_RemapReply {
     /// - Parameter top: rows of a table of classes or latents at most.
     public func text(top: Int, for terminal: Terminal) -> String {
@@ -122,10 +127,10 @@ extension Saed_RemapReply {
         // Told where they differ: on what part of the images a control stands.
         let hasImages = Set(figures.map(\.images).filter { $0 > 0 }).count > 1
         var table = Table(
-            ["".left] + (hasImages ? ["IMAGES".right] : [])
+            ["".left] + (hasImages ? ["IMAGES".right.optional] : [])
                 + ["OVERLAP".right, "".left, "95 %".right, "COSINE".right.optional, "RE-ASSIGNED".right, "NEW".right, "LEFT".right])
         for figure in figures {
-            table.add([figure.what] + (hasImages ? ["\(figure.images)"] : []) + [
+            table.add([figure.title] + (hasImages ? ["\(figure.images)"] : []) + [
                 figure.overlap.percent, terminal.bar(figure.overlap, cells: 10),
                 figure.hasOverlapInterval ? figure.overlapInterval.percent : "-", figure.cosine.fixed(3), figure.reassigned.fixed(1),
                 figure.newlyUsed.fixed(1), figure.left.fixed(1),
@@ -139,7 +144,7 @@ extension Saed_RemapReply {
         guard let finding = figures.first else { return "" }
         let controls = figures.dropFirst().filter { !$0.groups.isEmpty }
         func correlation(_ group: Saed_GroupFigures) -> String { group.hasCorrelation ? group.correlation.fixed(2) : "-" }
-        var table = Table(["GROUP".left, "SIZE".right, "CORR.".right, "95 %".right] + controls.map { $0.what.uppercased().right.optional })
+        var table = Table(["GROUP".left, "SIZE".right, "CORR.".right, "95 %".right] + controls.map { $0.title.uppercased().right.optional })
         for group in finding.groups {
             let others = controls.map { control in
                 control.groups.first { $0.group == group.group }.map { "\($0.meanSize.fixed(2)), \(correlation($0))" } ?? "-"
