@@ -98,7 +98,7 @@ extension ProgramTests {
         try await played { _, folder in
             let remap = try await saectl("remap", "base..maple", "--json", "--root", folder.path)
             #expect(remap.status == 0 && (remap.json["classes"] as? [[String: Any]])?.count == 3 && remap.json["left_out"] as? Int == 12)
-            #expect((remap.json["figures"] as? [[String: Any]])?.count == 3)
+            #expect((remap.json["figures"] as? [[String: Any]])?.count == 4)
             let text = try await saectl("remap", "base..maple", "--top", "2", "--root", folder.path)
             #expect(text.output == Sample.remap.text(top: 2, for: .init(columns: nil, usesUnicode: false)))
             let unicode = try await saectl("remap", "base..maple", "--top", "2", "--root", folder.path, environment: ["LANG": "C.UTF-8"])
