@@ -109,7 +109,9 @@ public final class AutomaticControls: @unchecked Sendable {  // what changes is 
         guard count > 0 else { return 0 }
         var left = 0
         for plan in registry.saesInNeedOfControl {
-            if try registry.automaticControl(of: plan.sae) == nil, condition.withLock({ troubles[plan.sae.id] }) == nil {
+            // Not the catalog's word for it: a row is there a moment before its views are, which lack everything.
+            let isMade = registry.automaticViews.contains { $0.sae.isControl(of: plan.sae) }
+            if !isMade, condition.withLock({ troubles[plan.sae.id] }) == nil {
                 left += count * Set(registry.views.filter { $0.sae.id == plan.sae.id }.map(\.record.id)).count
             }
         }

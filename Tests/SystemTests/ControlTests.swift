@@ -90,7 +90,8 @@ import Testing
         try rig.saectl("wait", "--controls", "--timeout", "120")
         func figure() throws -> Double {
             let compare = try rig.json("compare", "base..maple")
-            #expect(try control(compare)["images"] as? Int == 120)
+            let beside = try control(compare)
+            #expect(beside["images"] as? Int == 120, "\(beside)")
             return try #require(compare["control_cosine"] as? Double)
         }
         let before = try figure()

@@ -10,6 +10,9 @@ import Testing
     /// Six images under three labels and one without, in the view of the embedded model and in that of VPT, which has prompts.
     private func filled() throws -> Rig {
         let rig = try Rig(configuration: """
+            # Views of controls come when all is idle: what is listed is to be known.
+            [controls]
+            images = 0
             [watch]
             settle = "100ms"
             [compute]
