@@ -56,7 +56,8 @@ if not (workload / "vpt.safetensors").exists():
 
 root = pathlib.Path(tempfile.mkdtemp(prefix="saed-bench-", dir=folder))
 try:
-    (root / "saed.toml").write_text('[models]\nembedded = false\n[idle]\nrelease_after = "20s"\n')
+    # No controls: they are made while nothing else is to do, as during the bare engine's turns.
+    (root / "saed.toml").write_text('[models]\nembedded = false\n[idle]\nrelease_after = "20s"\n[controls]\nimages = 0\n')
     daemon = start(root)
     at_start = status(root)["resident_bytes"]
     saectl(root, "model", "add", str(workload / "model"), "--name", "b16")
