@@ -75,6 +75,10 @@ import Testing
             }
             steps = steps.dropFirst(max(0, due))
             usleep(.random(in: 0...400_000, using: &generator))
+            // A busy machine gets its time: kills that find nothing to lose prove nothing.
+            if round >= NothingLostTests.kills - 5 {
+                for _ in 0..<60 where witness.acknowledged <= 10 { usleep(50_000) }
+            }
             rig.kill()
             seen.append(witness.acknowledged)
         }
