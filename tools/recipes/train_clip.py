@@ -456,7 +456,6 @@ def main() -> None:
     corpus += [fill(t, "red circle") for t in scenes.PAIR_TEMPLATES] * 50
     bpe.write(args.out, corpus)
     torch.multiprocessing.spawn(train, (args,), args.processes)
-    os.remove(os.path.join(args.out, ".rendezvous"))
 
 
 if __name__ == "__main__":
