@@ -87,15 +87,10 @@ extension Answers {
 
     /// Activations at the hook point that were not kept: made again from the original.
     func activations(of image: ImageRecord, _ plan: ViewPlan) async throws -> [Float] {
-        let preprocessor = Preprocessor(plan.facts.preprocess)
         let crop = try await blocking { try self.ingest.decoder.prepare(try self.original(of: image), for: [plan.facts.preprocess]).crops[plan.facts.preprocess] }
         guard let crop else { preconditionFailure("a decoder gives every crop it was asked for") }
         return try await ingest.compute { library in
-            let vision = try library.vision(plan)
-            let pixels = FloatBuffer(count: 3 * crop.width * crop.height)
-            preprocessor.normalize(crop, into: UnsafeMutableBufferPointer(start: pixels.pointer, count: pixels.count))
-            let x = FloatBuffer(count: plan.record.layout.count * plan.record.activationWidth)
-            vision.run(pixels: pixels.pointer, batch: 1, to: plan.hook, into: x.pointer)
+            let x = try library.activations(of: crop, plan)
             return Array(UnsafeBufferPointer(start: x.pointer, count: x.count))
         }
     }

@@ -261,7 +261,7 @@ public final class AutomaticControls: @unchecked Sendable {  // what changes is 
             let known = maker
             maker = try engine.performBlocking { library in
                 let maker = try known ?? RandomSAEMaker(like: library.sae(plan), seed: AutomaticControls.seed)
-                let x = try AutomaticControls.activations(of: crop, plan, library)
+                let x = try library.activations(of: crop, plan)
                 maker.add(x.pointer, rows: plan.record.layout.count)
                 return maker
             }
@@ -304,21 +304,10 @@ public final class AutomaticControls: @unchecked Sendable {  // what changes is 
         }
     }
 
-    /// `[tokens, width]` at the plan's hook.
-    private static func activations(of crop: RGBImage, _ plan: ViewPlan, _ library: ModelLibrary) throws -> FloatBuffer {
-        let pixels = FloatBuffer(count: 3 * crop.width * crop.height)
-        Preprocessor(plan.facts.preprocess).normalize(crop, into: UnsafeMutableBufferPointer(start: pixels.pointer, count: pixels.count))
-        let x = FloatBuffer(count: plan.record.layout.count * plan.record.activationWidth)
-        try library.vision(plan).run(pixels: pixels.pointer, batch: 1, to: plan.hook, into: x.pointer)
-        return x
-    }
-
     /// Crops of an image; nil where it can't be read now, which is noted.
     private func prepare(_ image: ImageRecord, _ plans: [ViewPlan]) -> [PreprocessConfig: RGBImage]? {
         do throws(DecodeFailure) {
-            if let content = try originals.content(of: image) {
-                return try originals.decoder.prepare(content.bytes, for: Set(plans.map(\.facts.preprocess))).crops
-            }
+            if let crops = try originals.crops(of: image, for: Set(plans.map(\.facts.preprocess))) { return crops }
         } catch {
             // Whoever needs the image itself says so.
         }

@@ -13,7 +13,6 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
     private let registry: Registry
     private let ledger: Ledger
     private let engine: Engine
-    private let decoder: ImageDecoder
     private let originals: Originals
     private let onBroken: @Sendable (ImageRecord, DecodeFailure) -> Void
     private let onTrouble: @Sendable (String) -> Void
@@ -43,7 +42,7 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
 
     /// - Parameter onBroken: an image that can't be decoded, although it is where it was.
     init(
-        store: Store, registry: Registry, ledger: Ledger, engine: Engine, decoder: ImageDecoder, originals: Originals,
+        store: Store, registry: Registry, ledger: Ledger, engine: Engine, originals: Originals,
         threads: Int, onBroken: @escaping @Sendable (ImageRecord, DecodeFailure) -> Void,
         onTrouble: @escaping @Sendable (String) -> Void
     ) {
@@ -51,7 +50,6 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
         self.registry = registry
         self.ledger = ledger
         self.engine = engine
-        self.decoder = decoder
         self.originals = originals
         self.threads = threads
         self.onBroken = onBroken
@@ -205,6 +203,6 @@ final class Backfill: @unchecked Sendable {  // what changes is under `condition
         let shelved = shelf.take(item.image.hash, for: configs)
         condition.unlock()
         if let shelved { return shelved }
-        return try originals.content(of: item.image).map { content throws(DecodeFailure) in try decoder.prepare(content.bytes, for: configs).crops }
+        return try originals.crops(of: item.image, for: configs)
     }
 }

@@ -124,8 +124,7 @@ public final class Ingest: Sendable {
         let failing = Mutex<Intake?>(nil)
         let originals = Originals(store: store, dropFolder: watcher.folder, decoder: decoder)
         backfill = Backfill(
-            store: store, registry: registry, ledger: ledger, engine: engine, decoder: decoder,
-            originals: originals, threads: options.decodeThreads,
+            store: store, registry: registry, ledger: ledger, engine: engine, originals: originals, threads: options.decodeThreads,
             onBroken: { image, error in
                 let intake = failing.withLock { $0 }
                 for path in (try? store.paths(of: image.id)) ?? [] {

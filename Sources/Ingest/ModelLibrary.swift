@@ -4,6 +4,7 @@
 import Basics
 import CLIP
 import Foundation
+import Imaging
 import Kernels
 import SAE
 import Store
@@ -101,6 +102,16 @@ public final class ModelLibrary: @unchecked Sendable {
         let model = try model(ModelPlace(plan.model))
         guard plan.adapter.facts?.vision != nil, let adapter = try adapter(plan) else { return AdaptedVision(tower: try model.vision()) }
         return try adapter.vision(model)
+    }
+
+    /// One image's activations at the plan's hook, `[tokens, width]`.
+    /// - Parameter crop: as the plan's preprocessing cuts it.
+    public func activations(of crop: RGBImage, _ plan: ViewPlan) throws -> FloatBuffer {
+        let pixels = FloatBuffer(count: 3 * crop.width * crop.height)
+        Preprocessor(plan.facts.preprocess).normalize(crop, into: UnsafeMutableBufferPointer(start: pixels.pointer, count: pixels.count))
+        let x = FloatBuffer(count: plan.record.layout.count * plan.record.activationWidth)
+        try vision(plan).run(pixels: pixels.pointer, batch: 1, to: plan.hook, into: x.pointer)
+        return x
     }
 
     /// Drops what was not used for `age`. Returns whether anything went.
