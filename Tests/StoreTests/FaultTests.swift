@@ -326,6 +326,20 @@ enum Damage {
         #expect(throws: StoreError.closed) { try store.counts(of: .init(rawValue: 1)) }
     }
 
+    /// A program that is being started holds copies of every descriptor until it begins.
+    @Test func aClosedStoreOpensAgainWhileAStartingProgramHoldsCopiesOfItsDescriptors() throws {
+        let folder = try TemporaryFolder()
+        let store = try Store.open(folder: folder.path)
+        let locks = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap(Int32.init).filter {
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")) == folder.path + "/LOCK"
+        }
+        #expect(locks.count == 1)
+        let copies = locks.map { dup($0) }
+        defer { copies.forEach { close($0) } }
+        try store.close()
+        #expect(throws: Never.self) { try Store.open(folder: folder.path).close() }
+    }
+
     @Test func filesThatTheCatalogDoesNotNameAreReportedAndLeftAlone() throws {
         let folder = try TemporaryFolder()
         do { try filled(folder.path).0.store.close() }

@@ -22,7 +22,12 @@ final class StoreLock: Sendable {
         if pwrite(descriptor, text, text.count, 0) == text.count { _ = ftruncate(descriptor, off_t(text.count)) }
     }
 
-    deinit { close(descriptor) }
+    /// Unlocks by itself: closing alone would leave the lock to a program that is being started, which holds a copy of the
+    /// descriptor until it begins.
+    deinit {
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 
     private static func holder(_ descriptor: Int32) -> Int32? {
         var text = [UInt8](repeating: 0, count: 128)
