@@ -47,8 +47,11 @@ def learn_merges(texts: list[str], merges_max: int) -> list[tuple[str, str]]:
     return merges
 
 
+FILES = ("vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+
+
 def write(folder: str, texts: list[str], merges_max: int = 480) -> None:
-    """Writes vocab.json, merges.txt, tokenizer.json and tokenizer_config.json."""
+    """Writes `FILES`."""
     os.makedirs(folder, exist_ok=True)
     merges = learn_merges(texts, merges_max)
     base = list(bytes_to_unicode().values())

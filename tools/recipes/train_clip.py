@@ -16,6 +16,12 @@ Beside them one term that is not contrastive, with a head that is thrown away: e
 patch of an object tells how much of each patch around it that object covers
 (`Outline`). It teaches where an object ends, which its texture hides.
 
+A second run, `--start FOLDER`, goes on from a first one's weights with "early" on from its
+first step and one term more, `unexplained`: the share of the variance of patches after block
+`HOOK` that a sum of one vector a value (shape, colour, texture, background, as much of each
+as covers the patch) leaves over. It takes the place in the image and within the object out
+of the stream where the SAE will look; what lies above that block does without.
+
 L2 and L3 put ln_post and the projection, which CLIP applies to the class token, on
 patches too; they are why patches know what they belong to after so little training.
 Most of the training computes only some of the 144 patches, those of objects first, and
@@ -30,6 +36,7 @@ import copy
 import json
 import math
 import os
+import shutil
 import time
 
 import numpy as np
@@ -140,8 +147,8 @@ class Scenes:
 
 
 def vision(model: CLIPModel, pixels: torch.Tensor, keep: torch.Tensor | None):
-    """Projected class token `[B, p]`, projected patches `[B, kept, p]`, neither normalised,
-    the patches before the projection `[B, kept, d]`, and those after block `HOOK`, projected."""
+    """Projected class token `[B, p]`, projected patches `[B, kept, p]`, neither normalised, the patches
+    before the projection `[B, kept, d]`, and those after block `HOOK`, projected and as they are."""
     tower = model.vision_model
     x = tower.embeddings(pixels)
     if keep is not None:
@@ -150,8 +157,9 @@ def vision(model: CLIPModel, pixels: torch.Tensor, keep: torch.Tensor | None):
     states = tower.encoder(inputs_embeds=tower.pre_layrnorm(x), output_hidden_states=True).hidden_states
     before = tower.post_layernorm(states[-1])
     x = model.visual_projection(before)
-    early = model.visual_projection(tower.post_layernorm(states[HOOK + 1][:, 1:]))
-    return x[:, 0], x[:, 1:], before[:, 1:], early
+    hooked = states[HOOK + 1][:, 1:]
+    early = model.visual_projection(tower.post_layernorm(hooked))
+    return x[:, 0], x[:, 1:], before[:, 1:], early, hooked
 
 
 def text(model: CLIPModel, encoder: bpe.Encoder, texts: list[str]) -> torch.Tensor:
@@ -183,6 +191,25 @@ class Outline(torch.nn.Module):
         return F.unfold(maps, 2 * self.REACH + 1, padding=self.REACH).view(b, o, -1, p).transpose(2, 3)
 
 
+def unexplained(x: torch.Tensor, coverage: torch.Tensor, factors: np.ndarray, background: np.ndarray) -> torch.Tensor:
+    """The share of the variance of patches `x` `[B, patches, d]` that the best sum of one vector a value leaves over.
+
+    The vectors are this batch's least squares; as they are the best ones, the gradient through them is zero.
+    """
+    parts = []
+    for k, names in enumerate(FACTOR_NAMES.values()):
+        value = torch.from_numpy(factors[..., k].astype(np.int64))
+        has = F.one_hot(value.clamp_min(0), len(names)) * (value >= 0).unsqueeze(-1)
+        parts.append(torch.einsum("bop,bov->bpv", coverage, has.float()))
+    kind = F.one_hot(torch.from_numpy(background.astype(np.int64)), len(scenes.BACKGROUND_NAMES)).float()
+    parts.append((1 - coverage.sum(1)).clamp_min(0).unsqueeze(-1) * kind.unsqueeze(1))
+    shares, x = torch.cat(parts, 2).flatten(0, 1), x.flatten(0, 1)
+    shares, x = shares - shares.mean(0), x - x.mean(0)
+    with torch.no_grad():
+        vectors = torch.linalg.solve(shares.T @ shares + torch.eye(shares.shape[1]), shares.T @ x)
+    return ((x - shares @ vectors) ** 2).sum() / (x**2).sum()
+
+
 def losses(model, outline, encoder, batch, rng, kept: int | None, all_pairs: bool) -> dict[str, torch.Tensor]:
     pixels, coverage, factors, background = batch
     around = outline.targets(coverage)
@@ -192,7 +219,7 @@ def losses(model, outline, encoder, batch, rng, kept: int | None, all_pairs: boo
         keep = (score + (coverage.sum(1) > 0)).topk(kept, 1).indices
         coverage = torch.gather(coverage, 2, keep.unsqueeze(1).expand(-1, coverage.shape[1], -1))
         around = torch.gather(around, 2, keep[:, None, :, None].expand(-1, around.shape[1], -1, around.shape[3]))
-    pooled, patches, before, early = vision(model, pixels, keep)
+    pooled, patches, before, early, hooked = vision(model, pixels, keep)
     image = F.normalize(pooled.float(), dim=-1)
     patches, early = patches.float(), early.float()
     scale = model.logit_scale.exp()
@@ -255,6 +282,8 @@ def losses(model, outline, encoder, batch, rng, kept: int | None, all_pairs: boo
     vectors = F.normalize(early[b, p], dim=-1)
     out["early"] += F.cross_entropy(scale * vectors @ word_text["background"].T, kinds)
 
+    out["unexplained"] = unexplained(hooked.float(), coverage, factors, background)
+
     one = torch.from_numpy((factors[..., 0] >= 0).sum(1) == 1)
     f = torch.from_numpy(factors[:, 0].astype(np.int64))[one]
     if all_pairs:
@@ -266,8 +295,8 @@ def losses(model, outline, encoder, batch, rng, kept: int | None, all_pairs: boo
 
 REGIONS = 64  # objects a step and process whose full descriptions are told apart
 WEIGHTS = {"caption": 1.0, "region": 1.0, "shape": 1.5, "colour": 0.5, "texture": 0.5, "background": 0.3, "pair": 1.0,
-           "words": 1.0, "outline": 3.0, "early": 0.5}
-EARLY_FROM = 1600  # first step of the term "early"
+           "words": 1.0, "outline": 3.0, "early": 0.5, "unexplained": 2.0}
+EARLY_FROM = 1600  # first step of the term "early" in a first run
 
 
 @torch.no_grad()
@@ -304,14 +333,14 @@ def export(model: CLIPModel, folder: str) -> None:
     CLIPImageProcessor(size={"shortest_edge": size}, crop_size={"height": size, "width": size}).save_pretrained(folder)
 
 
-SINGLES = 800  # first steps, on one-object scenes
+SINGLES = 800  # first steps of a first run, on one-object scenes
 WARM = 150  # steps
 DECAY = 500  # last steps, over which the rate falls
 ADAM_RATE, MUON_RATE = 1.5e-3, 5e-3
 
 
-def kept_patches(step: int, steps: int) -> int | None:
-    if step < SINGLES:
+def kept_patches(step: int, steps: int, singles: int) -> int | None:
+    if step < singles:
         return 26
     return 40 if step < steps - 200 else 72 if step < steps - 60 else None
 
@@ -370,8 +399,12 @@ def train(rank: int, args: argparse.Namespace) -> None:
     rng = np.random.default_rng([args.seed, rank])
     data, validation = Scenes(args.data), Scenes(args.validation)
     encoder = bpe.Encoder(args.out)
-    model = CLIPModel(configuration(encoder.end + 1))
-    start_spatial(model)
+    if args.start:
+        model = CLIPModel.from_pretrained(args.start, dtype=torch.float32)
+    else:
+        model = CLIPModel(configuration(encoder.end + 1))
+        start_spatial(model)
+    singles, early_from = (0, 0) if args.start else (SINGLES, EARLY_FROM)
     model.set_attn_implementation("sdpa_f32")
     outline = Outline(model.config.vision_config.hidden_size)
     optimizer = Optimizer(model, outline, args.steps)
@@ -392,18 +425,20 @@ def train(rank: int, args: argparse.Namespace) -> None:
         if first > args.steps - DECAY:
             raise SystemExit(f"the checkpoint is of step {first}, past the constant part of {args.steps} steps")
     for step in range(first, args.steps):
-        if at + args.batch > len(order) or step == SINGLES:
+        if at + args.batch > len(order) or step == singles:
             mine = np.arange(rank, len(data), args.processes)
-            if step < SINGLES:
+            if step < singles:
                 mine = mine[data.factors[mine, 1, 0] < 0]
             order, at = rng.permutation(mine), 0
         batch = data.batch(order[at : at + args.batch], rng)
         at += args.batch
-        kept = kept_patches(step, args.steps)
+        kept = kept_patches(step, args.steps, singles)
         with torch.autocast("cpu", torch.bfloat16):
             terms = losses(model, outline, encoder, batch, rng, kept, step % 2 == 0)
-        if step < EARLY_FROM:
+        if step < early_from:
             del terms["early"]
+        if not args.start:
+            del terms["unexplained"]
         sum(WEIGHTS[k] * v for k, v in terms.items()).backward()
         parameters = [*model.parameters(), *outline.parameters()]
         average_gradients(parameters)
@@ -432,29 +467,39 @@ def train(rank: int, args: argparse.Namespace) -> None:
     dist.destroy_process_group()
 
 
+def corpus(data: Scenes) -> list[str]:
+    """What the vocabulary is learned from: captions of training scenes, and the words of all values."""
+    sample = np.random.default_rng(0)
+    texts = [scenes.captions(data.as_factors(data.factors[i], data.background[i]), sample)
+             for i in range(min(20_000, len(data)))]
+    texts += [fill(t, n) for k, names in FACTOR_NAMES.items() for t in scenes.ATTRIBUTE_TEMPLATES[k] for n in names]
+    return texts + [fill(t, "red circle") for t in scenes.PAIR_TEMPLATES] * 50
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="training scenes, from 'scenes.py dataset'")
     parser.add_argument("--validation", required=True, help="other scenes, likewise")
     parser.add_argument("--out", required=True, help="folder for the exported model")
-    parser.add_argument("--steps", type=int, default=2100)
+    parser.add_argument("--start", help="folder of a first run's model to go on from")
+    parser.add_argument("--steps", type=int, help="default 2100, from a start 700")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--batch", type=int, default=48, help="images a step and process")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--checkpoints", help="folder for the run's state every 100 steps; a run that finds one there goes on from it")
     parser.add_argument("--export-every", type=int, default=250)
     args = parser.parse_args()
+    args.steps = args.steps or (700 if args.start else 2100)
     os.makedirs(args.out, exist_ok=True)
     if args.checkpoints:
         os.makedirs(args.checkpoints, exist_ok=True)
     if os.path.exists(os.path.join(args.out, ".rendezvous")):
         os.remove(os.path.join(args.out, ".rendezvous"))
-    data, sample = Scenes(args.data), np.random.default_rng(0)
-    corpus = [scenes.captions(data.as_factors(data.factors[i], data.background[i]), sample)
-              for i in range(min(20_000, len(data)))]
-    corpus += [fill(t, n) for k, names in FACTOR_NAMES.items() for t in scenes.ATTRIBUTE_TEMPLATES[k] for n in names]
-    corpus += [fill(t, "red circle") for t in scenes.PAIR_TEMPLATES] * 50
-    bpe.write(args.out, corpus)
+    if args.start:
+        for name in bpe.FILES:
+            shutil.copy(os.path.join(args.start, name), args.out)
+    else:
+        bpe.write(args.out, corpus(Scenes(args.data)))
     torch.multiprocessing.spawn(train, (args,), args.processes)
 
 

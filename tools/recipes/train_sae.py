@@ -1,10 +1,11 @@
 """Trains the sparse autoencoder on the embedded model and exports it in SAELens' layout.
 
 The hook is `blocks.4.resid_post`, the residual stream after the last block but one, at
-all 145 tokens (class token, then patches). The definition is PatchSAE's:
+all 145 tokens (class token, then patches). The definition is PatchSAE's but for the
+sparsity term, which is logarithmic instead of |z| (where `knee` is infinite it is |z|):
 
     pre = (x - b_dec) @ W_enc + b_enc,  z = relu(pre),  x_hat = z @ W_dec + b_dec
-    loss = mean((x_hat - x)^2 / ||x||) + l1 * mean over tokens of sum |z| + ghost term
+    loss = mean((x_hat - x)^2 / ||x||) + l1 * mean over tokens of sum knee log(1 + z / knee) + ghost term
 
 with decoder rows of unit norm, the gradient's component along each row removed, `b_dec`
 started at the geometric median, and ghost gradients for latents that have not fired for
@@ -12,12 +13,11 @@ started at the geometric median, and ghost gradients for latents that have not f
 first reconstruction has the right size; the l1 term is warmed up; the rate falls to zero
 over the last part; tokens come from a shuffled store of activations, `patches` random
 patches an image and its class token `class_copies` times (else it is one of 145, and the
-zero-shot head reads little else). The first term is the mean over nested dictionaries
-(`nested`: the first 64 latents alone, the first 192, ..., all): the first latents have
-to carry on their own what explains most, which keeps a colour or a background from being
-split over many narrow latents. Training divides activations by one
-number that gives them unit mean square and the export multiplies it back into the biases:
-every term of the loss scales alike, so this changes nothing but the biases' speed.
+zero-shot head reads little else). The logarithm (Candes, Wakin and Boyd, "Enhancing sparsity
+by reweighted l1 minimization", 2008) charges a latent for firing rather than for how strongly:
+|z| makes one latent for "red striped star" cheaper than one for each of the three, and lets
+latents fire faintly everywhere. Training divides activations by one number that gives them
+unit mean square, and the export multiplies it back into the biases.
 """
 
 from __future__ import annotations
@@ -113,7 +113,6 @@ def train(store: torch.Tensor, args: argparse.Namespace) -> Autoencoder:
     fired = torch.zeros(args.latents)
     variance = (store[:20000].float() / unit).var(0, unbiased=False).sum()
     began = time.time()
-    edges = [int(v) for v in args.nested.split(",") if v]
     for step in range(args.steps):
         start = (step * args.batch) % (len(store) - args.batch)
         x = store[start : start + args.batch].float() / unit
@@ -125,14 +124,11 @@ def train(store: torch.Tensor, args: argparse.Namespace) -> Autoencoder:
         with torch.autocast("cpu", torch.bfloat16):
             pre = sae.pre(x)
             z = pre.relu()
-            parts = [z[:, a:b] @ sae.W_dec[a:b] for a, b in zip([0, *edges], [*edges, args.latents])]
+            decoded = z @ sae.W_dec
         pre, z = pre.float(), z.float()
-        norm, x_hat, errors = x.norm(dim=1, keepdim=True), sae.b_dec, []
-        for part in parts:
-            x_hat = x_hat + part
-            errors.append(((x_hat - x) ** 2 / norm).mean())
-        mse = torch.stack(errors).mean()
-        loss = mse + l1 * z.sum(1).mean()
+        x_hat = sae.b_dec + decoded
+        mse = ((x_hat - x) ** 2 / x.norm(dim=1, keepdim=True)).mean()
+        loss = mse + l1 * args.knee * torch.log1p(z / args.knee).sum(1).mean()
         dead = silent > args.dead_after
         ghosts = int(dead.sum())
         if ghosts and left > 1:
@@ -147,7 +143,7 @@ def train(store: torch.Tensor, args: argparse.Namespace) -> Autoencoder:
             fired = 0.99 * fired + 0.01 * active.float().mean(0)
             if step % 200 == 0 or step == args.steps - 1:
                 unexplained = ((x - x_hat) ** 2).sum(1).mean() / variance
-                print(f"{step} {time.time() - began:.0f}s mse {errors[-1]:.4f} explained {1 - unexplained:.4f} "
+                print(f"{step} {time.time() - began:.0f}s mse {mse:.4f} explained {1 - unexplained:.4f} "
                       f"L0 {active.float().sum(1).mean():.1f} silent {ghosts} dense {(fired > 0.1).sum()}", flush=True)
     sae.unit_rows()
     with torch.no_grad():
@@ -173,7 +169,7 @@ def export(sae: Autoencoder, folder: str, model_name: str, args: argparse.Namesp
             "sae_lens_training_version": None, "model_name": model_name, "hook_name": HOOK,
             "hook_head_index": None, "context_size": 145, "prepend_bos": False,
             "dataset_path": "tools/recipes/scenes.py", "training_tokens": tokens,
-            "l1_coefficient": args.l1, "seed": args.seed,
+            "l1_coefficient": args.l1, "knee": args.knee, "seed": args.seed,
         },
         # Also at the top, where releases before 6 and readers of either look.
         "model_name": model_name, "hook_name": HOOK,
@@ -189,14 +185,14 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="training scenes, from 'scenes.py dataset'")
     parser.add_argument("--out", required=True, help="folder for the exported SAE")
     parser.add_argument("--name", default="scenes", help="the model's name in cfg.json")
-    parser.add_argument("--latents", type=int, default=512)
-    parser.add_argument("--images", type=int, default=12_000)
+    parser.add_argument("--latents", type=int, default=64)
+    parser.add_argument("--images", type=int, default=16_000)
     parser.add_argument("--patches", type=int, default=37, help="random patches an image")
     parser.add_argument("--class-copies", type=int, default=3)
-    parser.add_argument("--nested", default="64,192", help="sizes of the dictionaries inside; empty for none")
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--knee", type=float, default=0.5, help="activation from which the sparsity term bends, in units of the root mean square")
+    parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--batch", type=int, default=1024)
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--rate", type=float, default=6e-3)
     parser.add_argument("--decay", type=float, default=0.3, help="share of the steps over which the rate falls to zero")
     parser.add_argument("--l1", type=float, default=5e-4)
     parser.add_argument("--l1-warm", type=int, default=300)
