@@ -17,6 +17,12 @@ public enum CompareScope: Sendable {
     case image(ImageRecord)
 }
 
+extension Concepts {
+    /// How many of a view's first latents are told of where nobody says how many: 50, of a small dictionary a quarter.
+    /// Two views share nearly all of the first 50 of 60, whatever the adaptation did.
+    public static func firstLatents(of latents: Int) -> Int { min(50, max(1, latents / 4)) }
+}
+
 public struct CompareQuery: Sendable {
     /// Where the overlap is told.
     public var ks = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]

@@ -18,7 +18,7 @@ extension Answers {
         var query = CompareQuery()
         let ks = body.ks.map(Int.init).filter { $0 > 0 }
         query.ks = ks.isEmpty ? Answers.overlapSizes.filter { $0 <= adapted.record.latents } : Array(Set(ks)).sorted()
-        query.k = ks.max() ?? query.k
+        query.k = ks.max() ?? Concepts.firstLatents(of: adapted.record.latents)
         query.top = body.top == 0 ? 10 : Int(body.top)
         query.asPublished = body.asPublished
         let found = try concepts.compare(base: base.record, adapted: adapted.record, over: scope, query)

@@ -34,7 +34,7 @@ extension Answers {
             throw WireFailure(.invalidArgument, "\(body.rounds) rounds, k \(body.k)", remedy: "ask for at most 10,000 rounds and a k of at most 1,000")
         }
         var query = RemapQuery()
-        query.k = body.k == 0 ? 50 : Int(body.k)
+        query.k = body.k == 0 ? Concepts.firstLatents(of: adapted.record.latents) : Int(body.k)
         query.top = body.top == 0 ? 10 : Int(body.top)
         query.seed = body.hasSeed ? body.seed : Answers.defaultSeed
         query.rounds = body.rounds == 0 ? 1000 : Int(body.rounds)

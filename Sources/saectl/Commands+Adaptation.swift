@@ -112,8 +112,8 @@ struct Remap: ParsableCommand {
 
     @OptionGroup var scope: ScopeOptions
 
-    @Option(name: .long, help: "Latents that count as a class's own.")
-    var k: UInt32 = 50
+    @Option(name: .long, help: "Latents that count as a class's own (default: 50, of a small dictionary a quarter).")
+    var k: UInt32?
 
     @Option(name: .long, help: "So many rows in each table, and moves of a class; --json always has every class.")
     var top: UInt32 = 10
@@ -145,7 +145,7 @@ struct Remap: ParsableCommand {
         (request.base, request.adapted) = (range.base, range.adapted)
         if let label = scope.label { request.label = label }
         if let dataset = scope.dataset { request.dataset = dataset }
-        (request.k, request.top, request.seed, request.rounds) = (k, top, seed, rounds)
+        (request.k, request.top, request.seed, request.rounds) = (k ?? 0, top, seed, rounds)
         (request.noAblation, request.controlSae, request.asPublished) = (noAblation, control ?? "", asPublished)
         let reply = try common.follow(.remap(request), unit: "images").remap
         common.print(reply.json, reply.text(top: Int(top), for: .out))

@@ -52,6 +52,9 @@ struct TwinStore {
 }
 
 @Suite struct CompareTests {
+    @Test(arguments: [(1, 1), (47, 11), (199, 49), (200, 50), (49_152, 50)])
+    func ofASmallDictionaryAQuarterIsLookedAt(latents: Int, first: Int) { #expect(Concepts.firstLatents(of: latents) == first) }
+
     @Test(arguments: [0, 128]) func everyScopeAgreesWithARecomputationFromSnapshots(fewImages: Int) throws {
         let folder = try TemporaryFolder()
         let twin = try TwinStore(folder.path, fewImages: fewImages)

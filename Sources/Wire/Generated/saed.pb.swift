@@ -3734,7 +3734,8 @@ public nonisolated struct Saed_CompareReply: @unchecked Sendable {
     set {_uniqueStorage()._controlView = newValue}
   }
 
-  /// What `gained` and `lost` are in or out of: the largest of `ks` that were asked for, else 50.
+  /// What `gained` and `lost` are in or out of: the largest of `ks` that were asked for, else 50 (of fewer than
+  /// 200 latents a quarter).
   public var k: UInt32 {
     get {_storage._k}
     set {_uniqueStorage()._k = newValue}
@@ -3839,7 +3840,7 @@ public nonisolated struct Saed_RemapRequest: Sendable {
   /// Clears the value of `label`. Subsequent reads from it will return its default value.
   public mutating func clearLabel() {self._label = nil}
 
-  /// Latents of a class that count as its own; 0: 50.
+  /// Latents of a class that count as its own; 0: 50, of fewer than 200 latents a quarter.
   public var k: UInt32 = 0
 
   /// Moves listed a class, and latents listed; 0: 10.
