@@ -200,11 +200,15 @@ extension Saed_RemapReply {
         var table = Table(["LATENT".right, "CLASSES".right, "COSINE".right, "LEFT".flexible, "JOINED".flexible])
         let classes = terminal.arrows(latents.map { ("\($0.classesBefore)", "\($0.classesAfter)") })
         for (entry, classes) in zip(latents, classes) {
-            table.add([
-                "\(entry.latent)", classes, entry.cosine.fixed(3), entry.left.isEmpty ? "-" : entry.left.joined(separator: ", "),
-                entry.joined.isEmpty ? "-" : entry.joined.joined(separator: ", "),
-            ])
+            table.add(["\(entry.latent)", classes, entry.cosine.fixed(3), some(of: entry.left), some(of: entry.joined)])
         }
         return table.text(for: terminal)
+    }
+
+    /// The first names of a list that may be as long as the class list; --json has all of them.
+    private func some(of names: [String], atMost most: Int = 6) -> String {
+        guard !names.isEmpty else { return "-" }
+        let more = names.count - most
+        return names.prefix(most).joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
     }
 }

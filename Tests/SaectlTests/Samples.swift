@@ -100,7 +100,7 @@ enum Sample {
         ]
         $0.latents = [
             .with {
-                ($0.latent, $0.left, $0.joined) = (4321, [], ["star", "square", "triangle"])
+                ($0.latent, $0.left, $0.joined) = (4321, [], ["star", "square", "triangle", "ring", "heart", "cross", "arrow", "circle"])
                 ($0.classesBefore, $0.classesAfter, $0.cosine) = (2, 5, 0.31)
             },
             .with { ($0.latent, $0.left, $0.classesBefore, $0.classesAfter, $0.cosine) = (12, ["star"], 11, 10, 0.97) },
