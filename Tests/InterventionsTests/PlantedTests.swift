@@ -29,13 +29,14 @@ import Testing
         }
         let base = try scenes.setting("base", hook: 4, images), upper = base.upper
         let layout = base.vision.layout, d = base.vision.tower.width
-        var peaks = [Float](repeating: 0, count: 512), counts = [Int](repeating: 0, count: 512)
+        let count = scenes.sae.config.latents
+        var peaks = [Float](repeating: 0, count: count), counts = [Int](repeating: 0, count: count)
         for image in base.images {
             let patches = image.latents.slice(rows: layout.tokens(of: .patch))
             for latent in Set(patches.indices) { counts[Int(latent)] += 1 }
             for (latent, value) in zip(patches.indices, patches.values) { peaks[Int(latent)] = max(peaks[Int(latent)], value) }
         }
-        let alive = (0..<512).filter { counts[$0] >= 3 }
+        let alive = (0..<count).filter { counts[$0] >= 3 }
         var random = SplitMix(seed: seed), drawn = 0, counted = 0, first = 0, failures: [String] = []
         while counted < 100, drawn < 5000 {
             drawn += 1
@@ -56,7 +57,7 @@ import Testing
             let gained = try #require(changes.indices.max { changes[$0] < changes[$1] }), lost = try #require(changes.indices.min { changes[$0] < changes[$1] })
             let moved = Double(changes[gained] - changes[lost]), metric = LogitDifference(class: gained, against: lost)
             guard moved >= 1 else { continue }
-            let answers = try upper.substitute(LatentSets([[], [UInt32(latent)]], latents: 512), of: planted, with: image.latents, error: .dropped)
+            let answers = try upper.substitute(LatentSets([[], [UInt32(latent)]], latents: count), of: planted, with: image.latents, error: .dropped)
             guard metric.of(answers[0]) - metric.of(answers[1]) >= moved / 2 else { continue }
             counted += 1
             let explained = try upper.explain(planted, from: upper, image, metric: metric)

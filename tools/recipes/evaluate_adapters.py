@@ -223,13 +223,13 @@ def table(f: dict) -> str:
     for factor in ("colour", "shape"):
         lines.append(f"| **contrast kept** by the {count[factor]} {factor} latents | "
                      + " | ".join(f"{100 * f['contrast_kept'][n][factor]:.0f} %" for n in PLANTED) + " |")
-    for by, tops in (("mean", (10, 20)), ("count", (30, 50))):
+    for by, tops in (("mean", (10, 20)), ("count", (10, 20))):
         for k in tops:
             for factor in ("colour", "shape"):
                 each = [f["moved"][n][by][str(k)][f"{factor}_own"] for n in PLANTED]
                 lines.append(f"| {factor} latents in own classes' top {k} by {by}: stayed / left / joined, of {each[0]['base']} | "
                              + " | ".join(f"{m['stayed']} / {m['left']} / {m['joined']}" for m in each) + " |")
-    for by, k in (("mean", 20), ("count", 30)):
+    for by, k in (("mean", 10), ("count", 10)):
         for factor in ("colour", "shape"):
             each = [f["moved"][n][by][str(k)][f"{factor}_own_share"] for n in PLANTED]
             lines.append(f"| {factor} latents' places in classes' top {k} by {by} that are in own classes (chance 10 %; {100 * each[0]['base']:.0f} % before) | "

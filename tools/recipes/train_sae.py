@@ -16,7 +16,9 @@ patches an image and its class token `class_copies` times (else it is one of 145
 zero-shot head reads little else). The logarithm (Candes, Wakin and Boyd, "Enhancing sparsity
 by reweighted l1 minimization", 2008) charges a latent for firing rather than for how strongly:
 |z| makes one latent for "red striped star" cheaper than one for each of the three, and lets
-latents fire faintly everywhere. Training divides activations by one number that gives them
+latents fire faintly everywhere. After `prune_after` of the steps, latents that fire on fewer than `prune_below` of the
+tokens are left out, and the others go on: ghost gradients keep latents alive that explain next to nothing, and
+alive ones that are about nothing would be half of the dictionary. Training divides activations by one number that gives them
 unit mean square, and the export multiplies it back into the biases.
 """
 
@@ -90,6 +92,13 @@ class Autoencoder(torch.nn.Module):
         g = self.W_dec.grad
         g -= (g * self.W_dec).sum(1, keepdim=True) * self.W_dec
 
+    @torch.no_grad()
+    def keep(self, latents: torch.Tensor) -> None:
+        """Leaves out all latents but these; their optimizer's state has to be left too."""
+        self.W_dec = torch.nn.Parameter(self.W_dec[latents])
+        self.W_enc = torch.nn.Parameter(self.W_enc[:, latents])
+        self.b_enc = torch.nn.Parameter(self.b_enc[latents])
+
     def pre(self, x: torch.Tensor) -> torch.Tensor:
         return (x - self.b_dec) @ self.W_enc + self.b_enc
 
@@ -114,6 +123,13 @@ def train(store: torch.Tensor, args: argparse.Namespace) -> Autoencoder:
     variance = (store[:20000].float() / unit).var(0, unbiased=False).sum()
     began = time.time()
     for step in range(args.steps):
+        if step == int(args.prune_after * args.steps):
+            with torch.no_grad():
+                often = (sae.pre(store[:50000].float() / unit) > 0).float().mean(0) >= args.prune_below
+            sae.keep(often)
+            optimizer = torch.optim.Adam(sae.parameters(), lr=args.rate)
+            silent, fired = silent[often], fired[often]
+            print(f"{step} {len(silent)} of {len(often)} latents kept", flush=True)
         start = (step * args.batch) % (len(store) - args.batch)
         x = store[start : start + args.batch].float() / unit
         left = (args.steps - step) / (args.steps * args.decay)
@@ -185,12 +201,14 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="training scenes, from 'scenes.py dataset'")
     parser.add_argument("--out", required=True, help="folder for the exported SAE")
     parser.add_argument("--name", default="scenes", help="the model's name in cfg.json")
-    parser.add_argument("--latents", type=int, default=64)
+    parser.add_argument("--latents", type=int, default=96, help="how many to begin with")
     parser.add_argument("--images", type=int, default=16_000)
     parser.add_argument("--patches", type=int, default=37, help="random patches an image")
     parser.add_argument("--class-copies", type=int, default=3)
     parser.add_argument("--knee", type=float, default=0.5, help="activation from which the sparsity term bends, in units of the root mean square")
     parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--prune-after", type=float, default=0.3, help="share of the steps after which rare latents are left out")
+    parser.add_argument("--prune-below", type=float, default=0.01, help="share of the stored tokens below which a latent is rare")
     parser.add_argument("--batch", type=int, default=1024)
     parser.add_argument("--rate", type=float, default=6e-3)
     parser.add_argument("--decay", type=float, default=0.3, help="share of the steps over which the rate falls to zero")

@@ -24,8 +24,8 @@ OUT = ROOT / "Tests/InterventionsTests/Golden/scenes.json"
 SAE_BIAS = -0.105131256516992
 TAU = 0.2
 SEED = 11
-PROMPTS, LISTED, CLASS_STEP = 2, 60, 9
-KS = [0, 1, 5, 20, 60, 512]
+PROMPTS, LISTED, CLASS_STEP = 2, 20, 9
+KS = [0, 1, 5, 10, 20, 47]  # the last: all of them
 IMAGES = ["red_star", "red_star", "blue_ring"]
 VIEWS = {  # hook, layers of prompts, error terms
     "base": (4, 0, ["dropped", "published", "kept"]), "lower": (2, 0, ["dropped"]),
@@ -148,7 +148,7 @@ def main():
             view[term] = answer(ablate(tower, sae, logits, hook, x, z, ranking, term))
         if depth:
             z_base = sae.encode(Tower(model, 0).to_hook(pixels, hook))
-            sets = [[], order[:3], order[:20], order[20:60], list(range(len(counts)))]
+            sets = [[], order[:3], order[:10], order[10:20], list(range(len(counts)))]
             view["sets"] = sets[:-1]
             view["substituted"] = answer(substitute(tower, sae, logits, hook, x, z, z_base, sets))
         views[name] = view
