@@ -32,14 +32,18 @@ public struct SimilarQuery: Sendable {
     public var latentsMax = 256
     /// ... as long as their postings are so few together; one that alone would exceed this is left out.
     public var postingsMax = 4_000_000
-    /// Images compared exactly at most; nil: 96, or 384 where a patch is asked about, whose candidates are less certain.
+    /// Images compared exactly at most; nil: all of a store of up to `fewImages`, else 96, or 384 where a patch is asked
+    /// about, whose candidates are less certain. Reading ends sooner where the rest can't come in.
     public var comparedMax: Int?
     /// Random images that are compared as well: the control.
     public var randomImages = 32
 
     public static let topMax = 256
+    static let fewImages = 1024
 
-    var comparedLimit: Int { comparedMax ?? (patch == nil ? 96 : 384) }
+    func compared(of images: Int) -> Int {
+        comparedMax ?? (images <= SimilarQuery.fewImages ? images : patch == nil ? 96 : 384)
+    }
 
     public init(top: Int = 10, patch: (row: Int, column: Int)? = nil, label: String? = nil) {
         (self.top, self.patch, self.label) = (top, patch, label)

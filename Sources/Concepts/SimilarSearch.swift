@@ -85,7 +85,7 @@ struct SimilarityScorer: Sendable {
         _ matches: Matches, missing: Double, _ query: SimilarQuery
     ) throws(ConceptsError) -> (hits: [SimilarHit], candidates: Int, compared: Int, isComplete: Bool) {
         let top = min(max(0, query.top), SimilarQuery.topMax)
-        var candidates = TopK<Int>(max(query.comparedLimit, top)), count = 0
+        var candidates = TopK<Int>(max(query.compared(of: matches.bounds.count), top)), count = 0
         for (image, bound) in matches.bounds.enumerated() where bound > 0 {
             count += 1
             candidates.offer(image, score: Double(matches.estimates[image]), tie: Int64(image))

@@ -191,6 +191,10 @@ private func close(_ a: Double, _ b: Double, _ tolerance: Double = 2e-6) -> Bool
                     #expect(answer.images == full.images, "image \(number), \(compared) compared")
                 }
             }
+            // Of a small store's images nobody has to say how many are compared: all.
+            var unsaid = all
+            unsaid.comparedMax = nil
+            #expect(try concepts.similar(to: image, in: view, unsaid) == full)
             // The control: random images share less.
             let usual = try concepts.similar(to: image, in: view)
             #expect(usual.randomImages == 32 && usual.images[9].score > usual.randomScore + 2 * usual.randomDeviation)
