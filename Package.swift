@@ -98,6 +98,9 @@ let package = Package(
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Basics"], resources: [.copy("Golden")]),
         .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Basics"], resources: [.copy("Golden")]),
         .testTarget(name: "ImagingTests", dependencies: ["Imaging", "CZlib"], exclude: ["Golden"]),
+        // Starts programs, for tests.
+        .target(name: "CPrograms", path: "Tests/CPrograms"),
+        .target(name: "Programs", dependencies: ["CPrograms"], path: "Tests/Programs"),
         // Plays a decoder that a file has taken over.
         .executableTarget(name: "PlantedDecoder", dependencies: ["Decoding", "Imaging"], path: "Tests/PlantedDecoder"),
         .testTarget(name: "DecodingTests", dependencies: ["Decoding", "Imaging", "PlantedDecoder"]),
@@ -110,11 +113,11 @@ let package = Package(
         .testTarget(name: "StoreTests", dependencies: ["Store", "Basics", .product(name: "GRDB", package: "GRDB.swift")]),
         .testTarget(name: "ConceptsTests", dependencies: ["Concepts", "Store", "Basics"], exclude: ["Golden"]),
         .testTarget(name: "IngestTests", dependencies: ["Ingest", "Basics", "Store", "CInotify"]),
-        .testTarget(name: "WireTests", dependencies: ["Wire", "WireNIO", "Basics"]),
-        .testTarget(name: "SaectlTests", dependencies: ["SaectlKit", "Wire", "WireNIO"], exclude: ["Golden"]),
-        .testTarget(name: "PagesTests", dependencies: ["Pages", "Imaging", "Basics"]),
+        .testTarget(name: "WireTests", dependencies: ["Wire", "WireNIO", "Basics", "Programs"]),
+        .testTarget(name: "SaectlTests", dependencies: ["SaectlKit", "Wire", "WireNIO", "Programs"], exclude: ["Golden"]),
+        .testTarget(name: "PagesTests", dependencies: ["Pages", "Imaging", "Basics", "Programs"]),
         .testTarget(name: "DaemonTests", dependencies: ["Daemon", "Ingest", "Basics", "WireNIO", .product(name: "Logging", package: "swift-log")]),
-        .testTarget(name: "SystemTests", dependencies: ["Basics", "Checkpoints", "CLIP", "Imaging"]),
+        .testTarget(name: "SystemTests", dependencies: ["Basics", "Checkpoints", "CLIP", "Imaging", "Programs"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

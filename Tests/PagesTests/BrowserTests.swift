@@ -4,6 +4,7 @@
 import Basics
 import Foundation
 import Pages
+import Programs
 import Testing
 
 private let environment = ProcessInfo.processInfo.environment
@@ -27,16 +28,9 @@ struct BrowserTests {
             try Data(bytes).write(to: folder.appending(path: name))
             print("\(name): \(bytes.count) bytes")
         }
-        let python = Process()
-        python.executableURL = URL(fileURLWithPath: try #require(environment["SAED_TEST_PYTHON"]))
-        python.arguments = [Samples.root.appending(path: "tools/reference/pages.py").path, folder.path]
-        let output = Pipe()
-        python.standardOutput = output
-        python.standardError = output
-        try python.run()
-        let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        python.waitUntilExit()
-        print(said)
-        #expect(python.terminationStatus == 0, "\(said)")
+        let python = try Program.run(
+            try #require(environment["SAED_TEST_PYTHON"]), [Samples.root.appending(path: "tools/reference/pages.py").path, folder.path], timeout: 300)
+        print(python.output)
+        #expect(python.status == 0, "\(python.output)\(python.errors)")
     }
 }

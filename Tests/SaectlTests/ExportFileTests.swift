@@ -1,6 +1,7 @@
 // An export's pieces as a daemon streams them, and what numpy finds in the file.
 
 import Foundation
+import Programs
 import SaectlKit
 import Testing
 import Wire
@@ -8,13 +9,7 @@ import Wire
 @Suite struct ExportFileTests {
     private static let pythonHasScipy: Bool = {
         guard let path = ProcessInfo.processInfo.environment["SAED_TEST_PYTHON"] else { return false }
-        let python = Process()
-        python.executableURL = URL(fileURLWithPath: path)
-        python.arguments = ["-c", "import numpy, scipy.sparse"]
-        python.standardError = FileHandle.nullDevice
-        guard (try? python.run()) != nil else { return false }
-        python.waitUntilExit()
-        return python.terminationStatus == 0
+        return (try? Program.run(path, ["-c", "import numpy, scipy.sparse"]).status) == 0
     }()
 
     /// Two images of three tokens; arrays come image by image, in turns.
@@ -116,14 +111,9 @@ import Wire
         let folder = try TemporaryFolder()
         _ = try write(pieces(), to: folder.path + "/x.npz")
         let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        let python = Process()
-        python.executableURL = URL(fileURLWithPath: try #require(ProcessInfo.processInfo.environment["SAED_TEST_PYTHON"]))
-        python.arguments = [checkout.appendingPathComponent("tools/reference/npz.py").path, "--check", folder.path + "/x.npz"]
-        let pipe = Pipe()
-        python.standardOutput = pipe
-        try python.run()
-        let output = try JSONSerialization.jsonObject(with: pipe.fileHandleForReading.readDataToEndOfFile()) as? [String: Any]
-        python.waitUntilExit()
-        #expect(output?["entries"] as? Int == 4 && output?["sum"] as? Double == 4 && output?["images"] as? Int == 2)
+        let python = try #require(ProcessInfo.processInfo.environment["SAED_TEST_PYTHON"])
+        let read = try Program.run(python, [checkout.appendingPathComponent("tools/reference/npz.py").path, "--check", folder.path + "/x.npz"])
+        let found = read.json
+        #expect(found["entries"] as? Int == 4 && found["sum"] as? Double == 4 && found["images"] as? Int == 2, "\(read)")
     }
 }

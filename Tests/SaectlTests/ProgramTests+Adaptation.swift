@@ -1,6 +1,7 @@
 // The commands about adapters as a process: what they ask, what they print, what they leave on disk.
 
 import Foundation
+import Programs
 import Testing
 import Wire
 

@@ -1,6 +1,7 @@
 // top, tail and pictures as a process: what goes to a pipe, what to a terminal, and what a daemon's going and coming does.
 
 import Foundation
+import Programs
 import Testing
 import Wire
 import WireNIO
@@ -23,23 +24,19 @@ extension ProgramTests {
 
     /// A program that runs beside the test, its output in a file.
     private final class Running {
-        let process = Process()
+        private let program: Program
         private let folder: TemporaryFolder
 
         init(_ line: String, _ arguments: [String], program: String) throws {
             folder = try TemporaryFolder()
-            process.executableURL = URL(fileURLWithPath: "/bin/sh")
-            process.arguments = ["-c", line + " >\(folder.path)/out 2>\(folder.path)/err", "sh"] + arguments
-            process.environment = ["PATH": "/usr/bin:/bin", "saectl": program]
-            process.standardInput = FileHandle.nullDevice
-            try process.run()
+            self.program = try Program(
+                "/bin/sh", ["-c", line, "sh"] + arguments, environment: ["PATH": "/usr/bin:/bin", "saectl": program], output: folder.path + "/out",
+                errors: folder.path + "/err")
         }
 
-        deinit {
-            guard process.isRunning else { return }
-            kill(process.processIdentifier, SIGKILL)
-            process.waitUntilExit()
-        }
+        deinit { program.end() }
+
+        var isRunning: Bool { program.isRunning }
 
         var lines: [String] { ((try? String(contentsOfFile: folder.path + "/out", encoding: .utf8)) ?? "").split(separator: "\n").map(String.init) }
         var errors: String { (try? String(contentsOfFile: folder.path + "/err", encoding: .utf8)) ?? "" }
@@ -75,10 +72,11 @@ extension ProgramTests {
     @Test func topGivesTheTerminalBack() async throws {
         let program = try #require(ProgramTests.saectl)
         try await playing(PlayedIngest(noticed: [1], committed: [1])) { folder in
-            // `script` runs it on a terminal of its own; q comes as a key.
-            let line = "(sleep 1; printf q) | TERM=xterm script -qec \"stty rows 24 cols 80; $saectl top --root $1; stty -a\" /dev/null"
-            let top = try Running(line, [folder.path], program: program)
-            try await eventually("top ended") { !top.process.isRunning }
+            // `script` runs it on a terminal of its own; q comes as a key, once there is something to see.
+            let key = "for i in $(seq 300); do grep -qs images/1.jpg $2 && break; sleep 0.1; done; printf q"
+            let line = "(\(key)) | TERM=xterm script -qefc \"stty rows 24 cols 80; $saectl top --root $1; stty -a\" $2"
+            let top = try Running(line, [folder.path, folder.path + "/screen"], program: program)
+            try await eventually("top ended") { !top.isRunning }
             let shown = top.lines.joined(separator: "\n")
             #expect(shown.contains("\u{1B}[?1049h") && shown.contains("images/1.jpg") && shown.contains("q quit"))
             let after = shown.components(separatedBy: "\u{1B}[?1049l").last ?? ""

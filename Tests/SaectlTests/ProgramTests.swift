@@ -1,14 +1,12 @@
 // The built `saectl` as a process, against a server in this one that plays the daemon (PlayedDaemon).
 
 import Foundation
+import Programs
 import Testing
 import Wire
 import WireNIO
 
-struct Finished: Sendable {
-    let status: Int32
-    let output: String
-    let errors: String
+extension Finished {
     var json: [String: Any] { (try? JSONSerialization.jsonObject(with: Data(output.utf8))) as? [String: Any] ?? [:] }
 }
 
@@ -28,17 +26,8 @@ struct Finished: Sendable {
         return try await withCheckedThrowingContinuation { continuation in
             Thread {
                 continuation.resume(with: Result {
-                    let folder = try TemporaryFolder()
-                    let process = Process()
-                    process.executableURL = URL(fileURLWithPath: "/bin/sh")
-                    process.arguments = ["-c", "(\(line)) >\(folder.path)/out 2>\(folder.path)/err", "sh"] + arguments
-                    process.environment = ["PATH": "/usr/bin:/bin", "saectl": program].merging(environment) { $1 }
-                    process.standardInput = FileHandle.nullDevice
-                    try process.run()
-                    process.waitUntilExit()
-                    return Finished(
-                        status: process.terminationStatus, output: String(decoding: try folder.read("out"), as: UTF8.self),
-                        errors: String(decoding: try folder.read("err"), as: UTF8.self))
+                    try Program.run(
+                        "/bin/sh", ["-c", line, "sh"] + arguments, environment: ["PATH": "/usr/bin:/bin", "saectl": program].merging(environment) { $1 })
                 })
             }.start()
         }

@@ -187,7 +187,7 @@ import Testing
 
     @Test func aStoreOpenInAnotherDaemonIsRefused() throws {
         let rig = try Rig.tiny()
-        let pid = try #require(rig.daemon?.processIdentifier)
+        let pid = try #require(rig.daemon?.identifier)
         let store = rig.root.appendingPathComponent("store").path
         // A root of its own that leads to the first one's store.
         let other = try Rig(configuration: Rig.quick + "[paths]\nstore = \"\(store)\"\n", start: false)

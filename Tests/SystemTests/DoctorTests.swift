@@ -1,6 +1,7 @@
 // The doctor on a real machine, above all where the daemon can't be asked.
 
 import Foundation
+import Programs
 import Testing
 
 @Suite struct DoctorTests {

@@ -2,6 +2,7 @@
 // error frame or is let go; the others notice nothing.
 
 import Foundation
+import Programs
 import Testing
 
 /// A raw connection to the daemon's socket.

@@ -82,7 +82,7 @@ import Testing
 
     @Test func aSecondDaemonOnTheSameRootIsRefused() throws {
         let rig = try Rig(configuration: Rig.quick)
-        let pid = try #require(rig.daemon?.processIdentifier)
+        let pid = try #require(rig.daemon?.identifier)
         let second = try run(Place.saed, ["run", "--root", rig.root.path])
         #expect(second.status == 1)
         let lines = second.errors.split(separator: "\n")

@@ -1,6 +1,7 @@
 // Somebody else than the daemon's own user: programs run as 'nobody', for what roles, limits and permissions make of others.
 
 import Foundation
+import Programs
 import Testing
 
 /// `saectl` as user 'nobody' asks a rig's daemon, whose socket it opens to all.

@@ -2,14 +2,10 @@
 // Every process that a test starts is ended by its own id, also when the test fails.
 
 import Foundation
+import Programs
 import Testing
 
-/// The result of a finished program.
-struct Finished {
-    let status: Int32
-    let output: String
-    let errors: String
-
+extension Finished {
     /// The output as JSON.
     func json(_ location: SourceLocation = #_sourceLocation) throws -> [String: Any] {
         let object = try JSONSerialization.jsonObject(with: Data(output.utf8))
@@ -41,48 +37,13 @@ enum Place {
     static let saectl = products.appendingPathComponent("saectl")
 }
 
-extension Process {
-    private static let starting = NSLock()
-
-    /// `run`, one at a time: a program that starts meanwhile would inherit what Foundation learns of this one's end by, and
-    /// `waitUntilExit` would wait for both.
-    func start() throws { try Process.starting.withLock { try run() } }
-}
+/// The test's own environment, and more.
+private func surroundings(_ more: [String: String]) -> [String: String] { ProcessInfo.processInfo.environment.merging(more) { $1 } }
 
 /// Runs a program to its end.
 @discardableResult
 func run(_ program: URL, _ arguments: [String], environment: [String: String] = [:], input: Data? = nil, timeout: TimeInterval = 120) throws -> Finished {
-    let process = Process()
-    process.executableURL = program
-    process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("saed-run-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    // Files, not pipes: nothing blocks when a program prints much.
-    let out = folder.appendingPathComponent("out"), err = folder.appendingPathComponent("err")
-    for file in [out, err] { _ = FileManager.default.createFile(atPath: file.path, contents: nil) }
-    process.standardOutput = try FileHandle(forWritingTo: out)
-    process.standardError = try FileHandle(forWritingTo: err)
-    if let input {
-        let file = folder.appendingPathComponent("in")
-        try input.write(to: file)
-        process.standardInput = try FileHandle(forReadingFrom: file)
-    } else {
-        process.standardInput = FileHandle.nullDevice
-    }
-    let ended = DispatchSemaphore(value: 0)
-    process.terminationHandler = { _ in ended.signal() }
-    try process.start()
-    if ended.wait(timeout: .now() + timeout) == .timedOut {
-        process.terminate()
-        ended.wait()
-        Issue.record("'\(program.lastPathComponent) \(arguments.joined(separator: " "))' took longer than \(timeout) s")
-    }
-    return Finished(
-        status: process.terminationStatus,
-        output: String(decoding: try Data(contentsOf: out), as: UTF8.self),
-        errors: String(decoding: try Data(contentsOf: err), as: UTF8.self))
+    try Program.run(program.path, arguments, environment: surroundings(environment), input: input, timeout: timeout)
 }
 
 /// Waits until something holds, looking often. Records an issue when it doesn't in time.
@@ -102,7 +63,7 @@ func eventually(
 /// A daemon on a root of its own; stopped and removed at the end.
 final class Rig {
     let root: URL
-    private(set) var daemon: Process?
+    private(set) var daemon: Program?
     /// Beside the root, which may be on a disk that is full.
     private var logFile: URL { URL(fileURLWithPath: "/tmp/\(root.lastPathComponent).log") }
 
@@ -142,9 +103,9 @@ final class Rig {
 
     /// Starts the daemon and waits until it answers.
     func start(arguments: [String] = [], location: SourceLocation = #_sourceLocation) throws {
-        let process = try launch(arguments: arguments)
+        let daemon = try launch(arguments: arguments)
         let deadline = Date(timeIntervalSinceNow: 30)
-        while process.isRunning && Date() < deadline {
+        while daemon.isRunning && Date() < deadline {
             if try saectl("version", allowFailure: true).status == 0 { return }
             usleep(20_000)
         }
@@ -153,35 +114,25 @@ final class Rig {
 
     /// Starts the daemon and waits for nothing.
     @discardableResult
-    func launch(arguments: [String] = []) throws -> Process {
-        let process = Process()
-        process.executableURL = Place.saed
-        process.arguments = ["run", "--root", root.path] + arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        let handle = try FileHandle(forWritingTo: logFile)
-        try handle.seekToEnd()
-        process.standardOutput = handle
-        process.standardError = handle
-        process.standardInput = FileHandle.nullDevice
-        try process.start()
-        daemon = process
-        return process
+    func launch(arguments: [String] = []) throws -> Program {
+        let program = try Program(
+            Place.saed.path, ["run", "--root", root.path] + arguments, environment: surroundings(environment), output: logFile.path,
+            errors: logFile.path)
+        daemon = program
+        return program
     }
 
     /// kill -9, as a crash would end it.
     func kill() {
-        guard let daemon, daemon.isRunning else { return }
-        Foundation.kill(daemon.processIdentifier, SIGKILL)
-        daemon.waitUntilExit()
+        daemon?.end()
     }
 
     /// SIGTERM; returns the exit status.
     @discardableResult
     func stop() -> Int32 {
         guard let daemon, daemon.isRunning else { return -1 }
-        daemon.terminate()
-        daemon.waitUntilExit()
-        return daemon.terminationStatus
+        daemon.signal(SIGTERM)
+        return daemon.status
     }
 
     /// Runs `saectl --root ROOT ...`; a failure is recorded unless allowed.
@@ -242,19 +193,12 @@ final class Rig {
 
 /// A program that runs beside the test; ended with it. Its lines can be awaited.
 final class Background {
-    private let process = Process()
+    private let program: Program
     private let file: URL
 
     init(_ program: URL, _ arguments: [String], environment: [String: String] = [:]) throws {
         file = FileManager.default.temporaryDirectory.appendingPathComponent("saed-out-\(UUID().uuidString)")
-        _ = FileManager.default.createFile(atPath: file.path, contents: nil)
-        process.executableURL = program
-        process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        process.standardOutput = try FileHandle(forWritingTo: file)
-        process.standardError = FileHandle.nullDevice
-        process.standardInput = FileHandle.nullDevice
-        try process.start()
+        self.program = try Program(program.path, arguments, environment: surroundings(environment), output: file.path)
     }
 
     deinit {
@@ -262,8 +206,8 @@ final class Background {
         try? FileManager.default.removeItem(at: file)
     }
 
-    var identifier: Int32 { process.processIdentifier }
-    var isRunning: Bool { process.isRunning }
+    var identifier: Int32 { program.identifier }
+    var isRunning: Bool { program.isRunning }
     var output: String { (try? String(contentsOf: file, encoding: .utf8)) ?? "" }
 
     /// Whole lines so far, as JSON objects.
@@ -271,17 +215,12 @@ final class Background {
         output.split(separator: "\n").compactMap { (try? JSONSerialization.jsonObject(with: Data($0.utf8))) as? [String: Any] }
     }
 
-    /// SIGKILL: a child inherits the signals that the thread it was started from blocks, SIGTERM among them.
-    func end() {
-        guard process.isRunning else { return }
-        Foundation.kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
-    }
+    func end() { program.end() }
 
     /// The exit status, once it ends by itself.
     func finish(timeout: TimeInterval = 60, location: SourceLocation = #_sourceLocation) throws -> Int32 {
-        try eventually("the program's end", timeout: timeout, location: location) { !process.isRunning }
-        return process.isRunning ? -1 : process.terminationStatus
+        try eventually("the program's end", timeout: timeout, location: location) { !program.isRunning }
+        return program.isRunning ? -1 : program.status
     }
 }
 

@@ -45,7 +45,7 @@ import Testing
         let rig = try Rig.tiny()
         try rig.put(Picture.png(1), "images/a.png")
         try rig.wait()
-        let daemon = try #require(rig.daemon).processIdentifier
+        let daemon = try #require(rig.daemon).identifier
         let children = try String(contentsOfFile: "/proc/\(daemon)/task/\(daemon)/children", encoding: .utf8) + otherChildren(of: daemon)
         let decoders = children.split(separator: " ").compactMap { Int32($0) }
         #expect(!decoders.isEmpty)

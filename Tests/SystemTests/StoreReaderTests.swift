@@ -2,6 +2,7 @@
 // and finds in it what the daemon answers.
 
 import Foundation
+import Programs
 import Testing
 
 @Suite struct StoreReaderTests {

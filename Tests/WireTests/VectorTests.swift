@@ -3,6 +3,7 @@
 
 import Basics
 import Foundation
+import Programs
 import SwiftProtobuf
 import Testing
 import Wire
@@ -90,21 +91,9 @@ struct Vector: Decodable, Sendable, CustomTestStringConvertible {
         arguments: [["../examples/saed_client.py", "--vectors", "."], ["make.py", "--check"]])
     func pythonAgrees(_ arguments: [String]) async throws {
         let path = try #require(ProcessInfo.processInfo.environment["SAED_TEST_PYTHON"])
-        let (status, output) = try await onThread {
-            let python = Process()
-            python.executableURL = URL(fileURLWithPath: path)
-            python.arguments = arguments
-            python.currentDirectoryURL = Vector.folder
-            let pipe = Pipe()
-            python.standardOutput = pipe
-            python.standardError = pipe
-            try python.run()
-            let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-            python.waitUntilExit()
-            return (python.terminationStatus, output)
-        }
+        let python = try await onThread { try Program.run(path, arguments, in: Vector.folder.path) }
         let count = try Vector.all().count
-        #expect(status == 0 && output.hasPrefix("\(count) vectors"), "\(output)")
+        #expect(python.status == 0 && python.output.hasPrefix("\(count) vectors"), "\(python)")
     }
 
     @Test func thereAreGoodAndBadVectors() throws {
