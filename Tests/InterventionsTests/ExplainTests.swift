@@ -98,7 +98,7 @@ import Testing
     @Test func latentsSetBackUndoTheChange() throws {
         let golden = try #require(ExplainGolden.shared), scenes = try #require(EmbeddedScenes.shared)
         let adapted = try scenes.setting("shape", hook: 4, golden.images), base = try scenes.setting("base", hook: 4, golden.images)
-        var first = 0.0, random = 0.0, agreeing = 0
+        var first = 0.0, random = 0.0
         for image in golden.images.indices {
             let own = adapted.images[image], theirs = base.images[image]
             let found = try adapted.upper.explain(own, from: base.upper, theirs)
@@ -112,7 +112,10 @@ import Testing
             #expect(abs(back.together[1].metric - found.metric.of(expected[2])) < 1e-4 && back.together[1].answer.best == expected[2].best)
             for (own, latent) in zip(back.alone, found.latents) {
                 #expect(own.change == own.metric - back.metric)
-                if own.change * latent.total < 0 { agreeing += 1 }
+                // Or as good as nothing: a contribution is an average along the way, this a step off its end.
+                #expect(
+                    own.change * latent.total < 0 || abs(own.change) < 0.1 * abs(latent.total),
+                    "latent \(latent.latent) gives \(latent.total), without it \(own.change)")
             }
             // All of them: the adapted tower on the base's stream, however they are drawn.
             let all = try #require(back.together.last)
@@ -121,8 +124,6 @@ import Testing
             first += back.metric - back.together[1].metric
             random += back.metric - back.together[1].randomMetric
         }
-        // A contribution is an average along the way, taking one latent away a step off its end: they may differ in sign.
-        #expect(agreeing >= 5 * golden.images.count - 2, "of the first five latents' contributions \(agreeing) have the sign of setting them back")
         #expect(first > 2 * abs(random), "20 first latents move the difference by \(first), random ones by \(random)")
     }
 

@@ -123,7 +123,7 @@ private struct Golden: Decodable {
     /// The paper's finding: an answer hangs on its class's first latents, not on as many random ones.
     @Test func theAnswerHangsOnItsClassesLatents() throws {
         let golden = try Golden.load(), view = try #require(golden.views["base"])
-        let setting = try setting(golden, view), latents = setting.sae.config.latents, k = 8, draws = 16
+        let setting = try setting(golden, view), latents = setting.sae.config.latents, k = 7, draws = 16
         let active = RandomLatents.active(in: setting.images.prefix(2).map(\.latents))
         func right(_ ranking: [UInt32]) throws -> AblationTally {
             var tally = AblationTally(sizes: [k])

@@ -92,7 +92,6 @@ final class Rig {
         let configuration = paths.isEmpty ? configuration : (configuration ?? "") + paths
         try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
         if let configuration { try Data(configuration.utf8).write(to: root.appendingPathComponent("saed.toml")) }
-        _ = FileManager.default.createFile(atPath: logFile.path, contents: nil)
         if start { try self.start() }
     }
 

@@ -16,10 +16,11 @@ patches an image and its class token `class_copies` times (else it is one of 145
 zero-shot head reads little else). The logarithm (Candes, Wakin and Boyd, "Enhancing sparsity
 by reweighted l1 minimization", 2008) charges a latent for firing rather than for how strongly:
 |z| makes one latent for "red striped star" cheaper than one for each of the three, and lets
-latents fire faintly everywhere. After `prune_after` of the steps, latents that fire on fewer than `prune_below` of the
-tokens are left out, and the others go on: ghost gradients keep latents alive that explain next to nothing, and
-alive ones that are about nothing would be half of the dictionary. Training divides activations by one number that gives them
-unit mean square, and the export multiplies it back into the biases.
+latents fire faintly everywhere. After `prune_after` of the steps, latents that fire on fewer
+than `prune_below` of the tokens are left out, and the others go on: ghost gradients keep latents
+alive that explain next to nothing, and they would be half of the dictionary. Training divides
+activations by one number that gives them unit mean square, and the export multiplies it back
+into the biases.
 """
 
 from __future__ import annotations
