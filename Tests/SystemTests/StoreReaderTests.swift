@@ -105,7 +105,7 @@ import Testing
         try write(table, "latents.json")
         let latents = try #require(try table.json()["latents"] as? [[String: Any]]).compactMap { $0["latent"] as? Int }
         try #require(latents.count == 47)
-        // The most frequent one, some between, and a dead one.
+        // The most frequent one, some between, and the rarest.
         let some = [0, 5, 10, 20, 30, 46].map { latents[$0] }
         for latent in some { try write(try rig.saectl("latent", "\(latent)", "--view", view, "--json"), "latent-\(latent).json") }
         let compared = try run(
